@@ -1,0 +1,120 @@
+"""What a route sees of HTTP: a request, and the three kinds of answer.
+
+A handler is `async def handler(request) -> Answer`, or a plain `def` for reads that never wait (the
+server then answers without a task). Refusals are raised and become `{"message": ...}` with the
+status of their class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from fairlead.model.errors import Invalid
+
+T = TypeVar("T")
+JSON = "application/json"
+
+
+@dataclass(slots=True)
+class Request:
+    """One request. `path` has no version prefix; `version` is (1, 50) when the path had none.
+
+    `query` keeps the first value of each parameter. `body` is complete, except for routes that asked to stream
+    it: they read `stream`.
+    """
+
+    method: str
+    path: str
+    version: tuple[int, int]
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+    stream: AsyncIterator[bytes] | None = None
+
+    def json(self, kind: type[T]) -> T:
+        """The body as `kind` (a msgspec Struct). Raises `Invalid` with Docker's words for bad JSON."""
+        content_type = self.headers.get("content-type", "")
+        if self.body and content_type.split(";")[0].strip() != JSON:
+            raise Invalid(f"unsupported Content-Type header ({content_type}): must be 'application/json'")
+        try:
+            return msgspec.json.decode(self.body or b"{}", type=kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise Invalid(f"invalid JSON: {error}") from error
+        except msgspec.DecodeError as error:
+            raise Invalid(f"invalid JSON: {error}") from error
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A boolean parameter by Docker's rule: absent is `default`; "", 0, no, false, none are false."""
+        value = self.query.get(name)
+        if value is None:
+            return default
+        return value.strip().lower() not in ("", "0", "no", "false", "none")
+
+
+@dataclass(slots=True)
+class Response:
+    """A complete answer."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class StreamResponse:
+    """A chunked answer; its headers go out before the first chunk exists."""
+
+    chunks: AsyncIterator[bytes]
+    status: int = 200
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Channel(Protocol):
+    """A connection taken over from HTTP (attach, exec): raw bytes both ways."""
+
+    async def read(self) -> bytes:
+        """The next bytes; b"" when the client closed its side."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send, and wait while the client is slow. Raises ConnectionError when it is gone."""
+        ...
+
+    async def write_eof(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Hijack:
+    """Take the connection over. Answers 101 UPGRADED when the client asked to upgrade, else 200; then `run`."""
+
+    run: Callable[[Channel], Awaitable[None]]
+    content_type: str = "application/vnd.docker.raw-stream"
+
+
+Answer = Response | StreamResponse | Hijack
+Handler = Callable[[Request], Answer | Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`pattern` has `{name}` parts: "/networks/{id}/connect"; a part `{name...}` takes slashes too (image names)."""
+
+    method: str
+    pattern: str
+    handler: Handler
+    streams_body: bool = False
+
+
+def json_response(value: object, status: int = 200) -> Response:
+    return Response(status, msgspec.json.encode(value))
+
+
+def empty(status: int = 204) -> Response:
+    return Response(status, b"", "")

@@ -1,0 +1,43 @@
+"""What a driver may know about the host: a value, observed once and handed in. A driver asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fairlead.model.network import Address, Subnet
+
+
+@dataclass(frozen=True, slots=True)
+class HostLink:
+    """An interface of the host as a driver needs to see it. `kind` is rtnetlink's ("bridge", "" for none)."""
+
+    name: str
+    index: int
+    kind: str = ""
+    mtu: int = 1500
+    mac: str = ""
+    up: bool = True
+    alias: str = ""
+    master: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """The host at one moment.
+
+    `links` by name. `routes` are the destinations of the main table without the default route,
+    `addresses` every local address, `nameservers` those of the host's resolv.conf. `features` are
+    kernel abilities by name: "bridge", "vxlan", "macvlan", "ipvlan", "8021q", "dummy", "ip_vs",
+    "esp", "netem", "nft_fib", "sctp". `owner` tags every kernel object of this daemon (derived
+    from exec-root), so that another daemon's objects are never taken for ours.
+    """
+
+    links: Mapping[str, HostLink] = field(default_factory=dict)
+    routes: tuple[Subnet, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    nameservers: tuple[Address, ...] = ()
+    uplink: str = ""
+    mtu: int = 1500
+    features: frozenset[str] = frozenset()
+    owner: str = "fairlead"
