@@ -6,12 +6,16 @@ Every method that may block is a coroutine. Errors are those of `fairlead.model.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from fairlead.model.change import Change, Delete, Put
 from fairlead.model.host import HostFacts
+from fairlead.model.observed import Drift, ObservedLink
 from fairlead.model.plan import Operation, Plan
 from fairlead.model.ruleset import Element
+
+__all__ = ["Change", "Clock", "Delete", "Drift", "Entropy", "Kernel", "Namespaces", "ObservedLink", "PortHold"]
+__all__ += ["Ports", "Put", "Store"]
 
 
 class Clock(Protocol):
@@ -36,22 +40,6 @@ class Entropy(Protocol):
     def number(self, below: int) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
-    kind: str
-    id: str
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    kind: str
-    id: str
-
-
-Change = Put | Delete
-
-
 class Store(Protocol):
     """Durable documents by kind and id. A commit is atomic and survives `kill -9` once it returned.
 
@@ -63,31 +51,6 @@ class Store(Protocol):
     async def commit(self, changes: Sequence[Change]) -> None: ...
 
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ObservedLink:
-    """A link as the kernel has it; `alias` tells the owner."""
-
-    name: str
-    index: int
-    kind: str
-    mac: str
-    mtu: int
-    up: bool
-    master: str
-    alias: str
-    group: int = 0
-    peer_ns: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """Something changed that the daemon did not do: `what` is "link-gone", "table-gone", "element-gone", "link-down",
-    `name` the link or table. Sent by the monitor, answered by reconcile."""
-
-    what: str
-    name: str
 
 
 class Kernel(Protocol):

@@ -1,0 +1,30 @@
+"""What the hands saw in the kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedLink:
+    """A link as the kernel has it; `alias` tells the owner."""
+
+    name: str
+    index: int
+    kind: str
+    mac: str
+    mtu: int
+    up: bool
+    master: str
+    alias: str
+    group: int = 0
+    peer_ns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Something changed that the daemon did not do: `what` is "link-gone", "table-gone", "element-gone", "link-down",
+    `name` the link or table. Sent by the monitor, answered by reconcile."""
+
+    what: str
+    name: str
