@@ -8,7 +8,6 @@ from pathlib import Path
 
 from fairlead.model.network import Address, Subnet
 
-
 EVERY_IPV4 = IPv4Address("0.0.0.0")
 
 

@@ -1,0 +1,106 @@
+"""The design's arrows hold, purity is an address, and nothing grows past a screen."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+
+import pytest
+
+from tests.layers import house
+
+HOMELESS_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "misc", "common"}
+LONGEST_FILE, LONGEST_FUNCTION, WIDE_FUNCTION = 600, 60, 35
+
+
+@pytest.mark.parametrize("room", sorted(house.ARROWS))
+def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
+    allowed = house.ARROWS[room] | {room}
+    wrong = [
+        str(found)
+        for file in house.files(room)
+        for found in house.imports(file)
+        if (target := house.room_of(found.module)) and target not in allowed
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("room", sorted(house.ARROWS))
+def test_no_room_imports_the_composition_root(room: str) -> None:
+    roots = {"fairlead.daemon", "fairlead.configuration"}
+    wrong = [str(i) for file in house.files(room) for i in house.imports(file) if i.module in roots]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_subjects_of_core_do_not_speak_to_each_other() -> None:
+    wrong = []
+    for file in house.files("core"):
+        parts = file.relative_to(house.PACKAGE / "core").parts
+        if len(parts) < 2:
+            continue
+        for found in house.imports(file):
+            target = found.module.split(".")
+            if (
+                target[:2] != ["fairlead", "core"]
+                or len(target) < 3
+                or not (house.PACKAGE / "core" / target[2]).is_dir()
+            ):
+                continue
+            if target[2] != parts[0] and target[2] not in house.SIBLINGS.get(parts[0], frozenset()):
+                wrong.append(str(found))
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("room", ["core", "model"])
+def test_decisions_cannot_reach_the_world(room: str) -> None:
+    wrong = [
+        str(found)
+        for file in house.files(room)
+        for found in house.imports(file)
+        if found.module.split(".")[0] in house.WORLD and (found.module, found.name) not in house.HARMLESS
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("room", ["core", "model"])
+def test_decisions_read_no_clock_and_open_no_file(room: str) -> None:
+    wrong = []
+    for file in house.files(room):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                if called in ("open", "print", "input") or called.endswith((".now", ".utcnow", ".today")):
+                    wrong.append(f"{file.relative_to(house.ROOT)}:{node.lineno} calls {called}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_files_have_one_subject_and_a_name_that_says_it() -> None:
+    wrong = []
+    for file in house.files():
+        lines = len(file.read_text().splitlines())
+        if lines > LONGEST_FILE:
+            wrong.append(f"{file.relative_to(house.ROOT)} has {lines} lines")
+        if file.stem in HOMELESS_NAMES:
+            wrong.append(f"{file.relative_to(house.ROOT)} does not say what it holds")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_functions_fit_a_screen() -> None:
+    lengths = {(file, name): length for file in house.files() for name, length in house.functions(file)}
+    wrong = [
+        f"{file.relative_to(house.ROOT)} {name}: {length} lines"
+        for (file, name), length in lengths.items()
+        if length > LONGEST_FUNCTION
+    ]
+    assert not wrong, "\n".join(wrong)
+    if len(lengths) > 100:
+        assert statistics.quantiles(lengths.values(), n=10)[-1] <= WIDE_FUNCTION
+
+
+def test_every_module_tells_what_it_is_for() -> None:
+    silent = [
+        str(file.relative_to(house.ROOT))
+        for file in house.files()
+        if file.read_text().strip() and not ast.get_docstring(ast.parse(file.read_text()))
+    ]
+    assert not silent, "\n".join(silent)
