@@ -1,0 +1,31 @@
+"""The engine: the one place with state, made of parts that each answer for one noun.
+
+API handlers call one method of one part. The parts share `state` (the working copy), `store` (what survives),
+`events`, and the hands. `daemon.py` builds them and sets those parts that need hands of their own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fairlead.engine.events import EventBus
+from fairlead.engine.state import State
+from fairlead.engine.world import World
+from fairlead.model.config import DaemonConfig
+
+if TYPE_CHECKING:
+    from fairlead.engine.networks import Networks
+    from fairlead.engine.sandboxes import Sandboxes
+
+
+class Engine:
+    networks: Networks
+    sandboxes: Sandboxes
+
+    def __init__(self, config: DaemonConfig, world: World) -> None:
+        self.config = config
+        self.world = world
+        self.clock, self.entropy, self.store = world.clock, world.entropy, world.store
+        self.kernel, self.namespaces, self.ports = world.kernel, world.namespaces, world.ports
+        self.state = State()
+        self.events = EventBus(world.clock)
