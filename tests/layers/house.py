@@ -26,9 +26,32 @@ SIBLINGS: dict[str, frozenset[str]] = {"drivers": frozenset({"firewall"}), "swar
 """Inside core: subject -> other subjects it may import."""
 
 WORLD = frozenset(
-    ["asyncio", "ctypes", "fcntl", "http", "logging", "multiprocessing", "os", "pathlib", "random", "secrets"]
-    + ["select", "selectors", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile"]
-    + ["threading", "time", "urllib", "uuid"]
+    {
+        "asyncio",
+        "ctypes",
+        "fcntl",
+        "http",
+        "logging",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "random",
+        "secrets",
+        "select",
+        "selectors",
+        "shutil",
+        "signal",
+        "socket",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib",
+        "uuid",
+    }
 )
 """Modules through which a decision could reach the world, a clock or chance."""
 

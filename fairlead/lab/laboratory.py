@@ -1,0 +1,232 @@
+"""A whole lab as an object: up, down, faults, and its machines by name.
+
+with Laboratory.up("demo", simple(["a", "b"])) as lab:
+    a, b = lab.hosts("a", "b")
+    a.docker("run -d --name web -p 80:80 nginx")
+    assert b.fetch(f"http://{a.address}")
+    lab.cut("a", "b")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+from fairlead.lab import faults, record, services, underlay
+from fairlead.lab.cgroups import remove_below
+from fairlead.lab.machine import Machine
+from fairlead.lab.node import Node, boot
+from fairlead.lab.record import Record
+from fairlead.lab.topology import OUTSIDE, Host, Topology
+from fairlead.model.errors import Conflict, Failed, Invalid, NotFound
+
+Progress = Callable[[str], None]
+
+
+class Laboratory:
+    """A lab that is up (or half up, after a crash: `down` takes what there is)."""
+
+    def __init__(self, remembered: Record) -> None:
+        self._record = remembered
+        self.name = remembered.name
+        self.topology: Topology = remembered.topology
+        self.directory: Path = record.root() / remembered.name
+
+    # --- life ---------------------------------------------------------------------------------------
+
+    @classmethod
+    def up(
+        cls, name: str, topology: Topology, daemon_flags: Sequence[str] = (), progress: Progress = lambda _: None
+    ) -> Laboratory:
+        """Make everything and wait until each daemon answers. On a failure nothing is left."""
+        if name in record.labs():
+            raise Conflict(f'lab "{name}" is up already; "fairlead lab down --name {name}" removes it')
+        remembered = Record(name, topology, tuple(daemon_flags))
+        lab = cls(remembered)
+        try:
+            record.save(remembered)
+            lab._boot_all(progress)
+            lab._cable(progress)
+            lab._start_daemons(progress)
+        except BaseException:
+            lab.down()
+            raise
+        return lab
+
+    @classmethod
+    def open(cls, name: str) -> Laboratory:
+        return cls(record.load(name))
+
+    def down(self, progress: Progress = lambda _: None) -> None:
+        """Remove everything that this lab made, and nothing else; works on what a crash left, too."""
+        for name in self._record.nodes:
+            progress(f"ending {name}")
+            self._node(name).end()
+        for pid in record.processes_of(self.directory):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        _wait_until_gone(self.directory)
+        remove_below(self.directory)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Laboratory:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    # --- its machines ---------------------------------------------------------------------------------
+
+    def hosts(self, *names: str) -> list[Machine]:
+        """The named machines, or all."""
+        return [self.host(name) for name in names or self.topology.hosts]
+
+    def host(self, name: str) -> Machine:
+        if name not in self.topology.hosts:
+            raise NotFound(f'lab "{self.name}" has no host "{name}"; hosts: {", ".join(self.topology.hosts)}')
+        return Machine(self.topology.hosts[name], self._node(name), self._record.daemon_flags)
+
+    def node(self, name: str) -> Node:
+        """A host, a router or the fabric."""
+        if name not in self._record.nodes:
+            raise NotFound(f'lab "{self.name}" has no node "{name}"; nodes: {", ".join(self._record.nodes)}')
+        return self._node(name)
+
+    # --- faults ---------------------------------------------------------------------------------------
+
+    def cut(self, a: str, b: str) -> None:
+        """No frame passes between the two nodes any more."""
+        pairs = [(x.port, y.port) for x in self._cables(a) for y in self._cables(b)]
+        self._set_cuts([*self._record.cuts, *pairs])
+
+    def isolate(self, name: str) -> None:
+        """No frame passes between the node and any other."""
+        mine = self._cables(name)
+        others = [cable for cable in underlay.cables(self.topology) if cable.node != name]
+        self._set_cuts([*self._record.cuts, *((x.port, y.port) for x in mine for y in others)])
+
+    def heal(self) -> None:
+        """Undo all cuts and impairments."""
+        fabric = self.node(underlay.FABRIC)
+        fabric.nft(faults.heal_rules())
+        for port in self._record.impaired:
+            fabric.nft(faults.unimpaired(port))
+            fabric.run(["tc", "qdisc", "del", "dev", port, "root"], check=False)
+        self._record.cuts, self._record.impaired = [], {}
+        record.save(self._record)
+
+    def impair(self, link: str, impairment: faults.Impairment) -> None:
+        """Make a cable lossy, slow or narrow. Uses netem, or nftables where the kernel has none."""
+        cable = underlay.find_cable(self.topology, link)
+        if cable is None:
+            names = ", ".join(c.name for c in underlay.cables(self.topology))
+            raise NotFound(f'lab "{self.name}" has no link "{link}"; links: {names}')
+        fabric = self.node(underlay.FABRIC)
+        if _has_netem(fabric):
+            fabric.batch("tc", faults.netem_commands(cable.port, impairment))
+        else:
+            fabric.nft(faults.nft_impairment(cable.port, impairment))
+        self._record.impaired[cable.port] = impairment
+        record.save(self._record)
+
+    def capture_command(self, link: str, output: str) -> list[str]:
+        """The tcpdump that writes what crosses a link to `output` ("-" for text on the terminal)."""
+        cable = underlay.find_cable(self.topology, link)
+        if cable is None:
+            raise NotFound(f'lab "{self.name}" has no link "{link}"')
+        target = ["-w", output] if output != "-" else ["-l", "-n"]
+        return self.node(underlay.FABRIC).inside(["tcpdump", "-U", "-i", cable.port, *target], network_only=True)
+
+    # --- within ---------------------------------------------------------------------------------------
+
+    def _node(self, name: str) -> Node:
+        pid, born = self._record.nodes[name]
+        return Node(name, self.directory / name, pid, born)
+
+    def _cables(self, node: str) -> list[underlay.Cable]:
+        found = [cable for cable in underlay.cables(self.topology) if cable.node == node]
+        if not found:
+            raise NotFound(f'lab "{self.name}" has no node "{node}"; nodes: {", ".join(self.topology.nodes)}')
+        return found
+
+    def _set_cuts(self, pairs: list[tuple[str, str]]) -> None:
+        self._record.cuts = pairs
+        record.save(self._record)
+        self.node(underlay.FABRIC).nft(faults.cut_rules(pairs))
+
+    def _boot_all(self, progress: Progress) -> None:
+        names = [underlay.FABRIC, *self.topology.nodes]
+        with ThreadPoolExecutor(8) as pool:
+            for node in pool.map(self._boot_one, names):
+                self._record.nodes[node.name] = (node.pid, node.born)
+                progress(f"{node.name} is a machine")
+        record.save(self._record)
+
+    def _boot_one(self, name: str) -> Node:
+        host = self.topology.hosts.get(name)
+        return boot(name, self.directory / name, host.gateway if host else "")
+
+    def _cable(self, progress: Progress) -> None:
+        pids = {name: pid for name, (pid, _) in self._record.nodes.items()}
+        self.node(underlay.FABRIC).batch("ip", underlay.fabric_commands(self.topology, pids))
+        for name, spec in self.topology.nodes.items():
+            self._node(name).batch("ip", underlay.node_commands(self.topology, spec))
+        for name, router in self.topology.routers.items():
+            self._configure_router(name, router.nat)
+        progress("cables are in")
+
+    def _configure_router(self, name: str, nat: str) -> None:
+        node = self._node(name)
+        node.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"])
+        if nat:
+            ifname = next((c.ifname for c in self._cables(name) if nat in (c.switch, c.ifname)), "")
+            if not ifname:
+                raise Invalid(f'routers.{name}: nat = "{nat}" names none of its links')
+            node.nft(underlay.masquerade_rules(ifname))
+        if name == OUTSIDE:
+            services.start(node, self.topology)
+
+    def _start_daemons(self, progress: Progress) -> None:
+        machines = [self.host(h.name) for h in self.topology.hosts.values() if _has_daemon(h)]
+        for machine in machines:
+            machine.launch()
+        for machine in machines:
+            machine.ready()
+            progress(f"{machine.name} answers at {machine.socket}")
+
+
+def _has_daemon(host: Host) -> bool:
+    return host.daemon is not None
+
+
+def _has_netem(node: Node) -> bool:
+    tried = node.run(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "0ms"], check=False)
+    node.run(["tc", "qdisc", "del", "dev", "lo", "root"], check=False)
+    return tried.returncode == 0
+
+
+def _wait_until_gone(directory: Path, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while left := record.processes_of(directory):
+        if time.monotonic() > deadline:
+            raise Failed(f"processes {left} of {directory} do not end")
+        time.sleep(0.02)
+
+
+def tcpdump(command: Sequence[str]) -> int:
+    """Run a capture in the foreground until it is interrupted."""
+    if shutil.which("tcpdump") is None:
+        raise Failed('tcpdump is not installed: "apt-get install tcpdump"')
+    with contextlib.suppress(KeyboardInterrupt):
+        return subprocess.run(command, check=False).returncode
+    return 0

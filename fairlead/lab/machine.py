@@ -1,0 +1,142 @@
+"""A host of a lab as its user sees it: its Fairlead daemon, the docker CLI on it, a shell, a fetch."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from fairlead.lab.node import Node
+from fairlead.lab.topology import Host
+from fairlead.model.errors import Failed
+
+STOP_GRACE = 12.0
+"""Seconds a daemon has after SIGTERM: its own promise is 10."""
+
+
+class Machine:
+    """One host. Paths are the same inside and outside the node, so `socket` works from both."""
+
+    def __init__(self, host: Host, node: Node, flags: Sequence[str] = ()) -> None:
+        self.host, self.node = host, node
+        self.name = host.name
+        self.flags = (*flags, *(host.daemon or ()))
+        self.directory = node.directory
+        self.socket = node.directory / "fairlead.sock"
+        self.log = node.directory / "daemon.log"
+        self.pidfile = node.directory / "daemon.pid"
+
+    @property
+    def address(self) -> str:
+        """Its first underlay address, "" when it has none."""
+        return next((str(link.address.ip) for link in self.host.links if link.address), "")
+
+    # --- the daemon ---------------------------------------------------------------------------------
+
+    def launch(self) -> None:
+        """Start the daemon and return at once; `ready` waits for it."""
+        command = [sys.executable, "-m", "fairlead", "daemon"]
+        command += ["-H", f"unix://{self.socket}", "--pidfile", str(self.pidfile), "--hostname", self.name]
+        command += ["--data-root", str(self.directory / "data"), "--exec-root", str(self.directory / "exec")]
+        self.node.spawn([*command, *self.flags], self.log)
+
+    def ready(self, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while not self.answers():
+            if time.monotonic() > deadline:
+                raise Failed(f"{self.name}: the daemon does not answer; see {self.log}:\n{self._last_words()}")
+            time.sleep(0.02)
+
+    def start(self) -> None:
+        if not self.answers():
+            self.launch()
+            self.ready()
+
+    def stop(self) -> None:
+        """SIGTERM, as a service manager stops it; containers keep running."""
+        self._signal("TERM")
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash does."""
+        self._signal("KILL")
+
+    def answers(self) -> bool:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = _UnixConnection(self.socket)
+            connection.request("GET", "/_ping")
+            return connection.getresponse().status == 200
+        return False
+
+    @property
+    def daemon_pid(self) -> int:
+        """The daemon's pid inside the node, 0 when it does not run."""
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(self.pidfile.read_text())
+            if self.node.run(["kill", "-0", str(pid)], check=False).returncode == 0:
+                return pid
+        return 0
+
+    def _signal(self, name: str) -> None:
+        pid = self.daemon_pid
+        if not pid:
+            return
+        self.node.run(["kill", f"-{name}", str(pid)], check=False)
+        deadline = time.monotonic() + STOP_GRACE
+        while self.node.run(["kill", "-0", str(pid)], check=False).returncode == 0:
+            if time.monotonic() > deadline:
+                raise Failed(f"{self.name}: the daemon ignores SIG{name} for {STOP_GRACE:g} s")
+            time.sleep(0.02)
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
+        return ""
+
+    # --- things to do on it ---------------------------------------------------------------------------
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "DOCKER_HOST": f"unix://{self.socket}", "LAB_HOST": self.name}
+
+    def command(self, command: Sequence[str]) -> list[str]:
+        """How to run `command` on this host with DOCKER_HOST set."""
+        return self.node.inside(["env", f"DOCKER_HOST=unix://{self.socket}", f"LAB_HOST={self.name}", *command])
+
+    def sh(self, line: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run a shell line on the host, with DOCKER_HOST set."""
+        return self.node.run(
+            ["env", f"DOCKER_HOST=unix://{self.socket}", "sh", "-c", line], check=check, timeout=timeout
+        )
+
+    def docker(self, line: str, timeout: float = 60) -> str:
+        """Run `docker <line>` and return its standard output, stripped; raises `Failed` with what it said."""
+        return self.sh(f"docker {line}", timeout=timeout).stdout.strip()
+
+    def fetch(self, url: str, seconds: float = 5) -> str:
+        """The body at `url`, fetched from the host itself."""
+        return self.sh(f"curl -sS --fail --max-time {seconds:g} {shlex.quote(url)}", timeout=seconds + 5).stdout
+
+    def state(self) -> str:
+        if not self.node.alive:
+            return "gone"
+        if self.host.daemon is None:
+            return "no daemon"
+        return "up" if self.answers() else "daemon down"
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=5)
+        self._path = str(path)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)

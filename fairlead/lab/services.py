@@ -1,0 +1,46 @@
+"""What the simple lab's router offers: a name server and a web server that stand for the rest of the world.
+
+Every name that is not a host of the lab resolves to one address beyond the router, and a web server answers
+there. So `ping www.example.com` and `curl http://anything/` work on a machine without any internet.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+from fairlead.lab.node import Node
+from fairlead.lab.topology import Topology
+from fairlead.model.errors import Failed
+
+WORLD = "203.0.113.80"
+"""The one address of the world (TEST-NET-3, RFC 5737)."""
+DOMAIN = "lab.internal"
+
+
+def dnsmasq_flags(topology: Topology) -> list[str]:
+    """Pure: the resolver's flags for this topology."""
+    records = [
+        f"--host-record={host.name}.{DOMAIN},{host.name},{link.address.ip}"
+        for host in topology.hosts.values()
+        for link in host.links[:1]
+        if link.address
+    ]
+    return ["--no-hosts", "--no-resolv", f"--local=/{DOMAIN}/", *records, f"--address=/#/{WORLD}", "--local=/#/"]
+
+
+def start(node: Node, topology: Topology) -> None:
+    """Start both in the node; they end with it."""
+    for program, package in (("dnsmasq", "dnsmasq-base"), ("busybox", "busybox-static")):
+        if shutil.which(program) is None:
+            raise Failed(f'{program} is not installed: run "make setup", or "apt-get install {package}"')
+    node.batch("ip", [f"address add {WORLD}/32 dev lo"])
+    page = node.directory / "www"
+    page.mkdir(exist_ok=True)
+    (page / "index.html").write_text("the world outside\n")
+    log = node.directory / "services.log"
+    node.spawn(
+        ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file", "--bind-dynamic"]
+        + dnsmasq_flags(topology),
+        log,
+    )
+    node.spawn(["busybox", "httpd", "-f", "-p", f"{WORLD}:80", "-h", str(page)], log)

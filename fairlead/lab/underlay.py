@@ -1,0 +1,91 @@
+"""The commands that cable a lab, as text for `ip -batch`; pure, so that they can be read and tested.
+
+All switches live in one node, the fabric: one Linux bridge per switch, one port per cable. Each cable is a veth pair
+whose ends are made directly in their namespaces, so the machine's own namespace never sees a lab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fairlead.lab.topology import Host, Link, Router, Topology
+
+FABRIC = "fabric"
+
+
+@dataclass(frozen=True, slots=True)
+class Cable:
+    """A host's or router's cable into a switch: `port` is the fabric's end, `ifname` the node's."""
+
+    node: str
+    ifname: str
+    switch: str
+    port: str
+    mtu: int
+
+    @property
+    def name(self) -> str:
+        """How a user names it: "host1:eth0"."""
+        return f"{self.node}:{self.ifname}"
+
+
+def cables(topology: Topology) -> tuple[Cable, ...]:
+    """Every cable once, however many VLANs run over it."""
+    found: dict[tuple[str, str], Cable] = {}
+    for node in topology.nodes.values():
+        for link in node.links:
+            ifname = link.ifname.partition(".")[0]
+            if (node.name, ifname) not in found:
+                found[node.name, ifname] = Cable(node.name, ifname, link.switch, f"p{len(found) + 1}", link.mtu)
+    return tuple(found.values())
+
+
+def find_cable(topology: Topology, name: str) -> Cable | None:
+    """By "host1:eth0", or by "host1" where it has just one."""
+    matches = [cable for cable in cables(topology) if name in (cable.name, cable.node)]
+    return matches[0] if len(matches) == 1 else None
+
+
+def fabric_commands(topology: Topology, pids: Mapping[str, int]) -> list[str]:
+    """Run in the fabric: bridges, then all cables. `pids` tell the namespaces of the nodes."""
+    lines = ["link set lo up"]
+    for name in topology.switches:
+        lines.append(f"link add {name} type bridge forward_delay 0 mcast_snooping 0")
+        lines.append(f"link set {name} up")
+    for cable in cables(topology):
+        peer = f"peer name {cable.ifname} netns {pids[cable.node]} mtu {cable.mtu}"
+        lines.append(f"link add {cable.port} mtu {cable.mtu} type veth {peer}")
+        lines.append(f"link set {cable.port} master {cable.switch} alias {cable.name} up")
+    return lines
+
+
+def node_commands(topology: Topology, node: Host | Router) -> list[str]:
+    """Run in the node once its cables are there."""
+    lines = ["link set lo up"]
+    for cable in cables(topology):
+        if cable.node == node.name:
+            lines.append(f"link set {cable.ifname} up")
+    for link in node.links:
+        lines += _vlan_commands(link)
+        if link.address:
+            lines.append(f"address add {link.address} broadcast + dev {link.ifname}")
+    if isinstance(node, Host) and node.gateway:
+        lines.append(f"route add default via {node.gateway}")
+    return lines
+
+
+def _vlan_commands(link: Link) -> list[str]:
+    if not link.vlan:
+        return []
+    parent = link.ifname.partition(".")[0]
+    return [
+        f"link add link {parent} name {link.ifname} type vlan id {link.vlan}",
+        f"link set {link.ifname} up",
+    ]
+
+
+def masquerade_rules(ifname: str) -> str:
+    """An nft file for a router: what leaves by `ifname` takes that interface's address."""
+    chain = f'type nat hook postrouting priority 100; oifname "{ifname}" masquerade;'
+    return f"table ip nat {{ chain post {{ {chain} }}; }}\n"
