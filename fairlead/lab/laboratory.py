@@ -14,7 +14,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +22,7 @@ from types import TracebackType
 from fairlead.lab import faults, record, services, underlay
 from fairlead.lab.cgroups import remove_below
 from fairlead.lab.machine import Machine
-from fairlead.lab.node import Node, boot
+from fairlead.lab.node import Node, boot, until
 from fairlead.lab.record import Record
 from fairlead.lab.topology import OUTSIDE, Host, Topology
 from fairlead.model.errors import Conflict, Failed, Invalid, NotFound
@@ -73,7 +72,7 @@ class Laboratory:
         for pid in record.processes_of(self.directory):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        _wait_until_gone(self.directory)
+        until(lambda: not record.processes_of(self.directory), f"the processes of {self.directory} to end", 15)
         remove_below(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -213,14 +212,6 @@ def _has_netem(node: Node) -> bool:
     tried = node.run(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "0ms"], check=False)
     node.run(["tc", "qdisc", "del", "dev", "lo", "root"], check=False)
     return tried.returncode == 0
-
-
-def _wait_until_gone(directory: Path, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while left := record.processes_of(directory):
-        if time.monotonic() > deadline:
-            raise Failed(f"processes {left} of {directory} do not end")
-        time.sleep(0.02)
 
 
 def tcpdump(command: Sequence[str]) -> int:

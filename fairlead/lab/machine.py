@@ -9,11 +9,10 @@ import shlex
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from fairlead.lab.node import Node
+from fairlead.lab.node import Node, until
 from fairlead.lab.topology import Host
 from fairlead.model.errors import Failed
 
@@ -48,11 +47,10 @@ class Machine:
         self.node.spawn([*command, *self.flags], self.log)
 
     def ready(self, seconds: float = 30) -> None:
-        deadline = time.monotonic() + seconds
-        while not self.answers():
-            if time.monotonic() > deadline:
-                raise Failed(f"{self.name}: the daemon does not answer; see {self.log}:\n{self._last_words()}")
-            time.sleep(0.02)
+        try:
+            until(self.answers, f"the daemon of {self.name} to answer", seconds)
+        except Failed as failure:
+            raise Failed(f"{failure.message}; the end of {self.log}:\n{self._last_words()}") from None
 
     def start(self) -> None:
         if not self.answers():
@@ -88,11 +86,7 @@ class Machine:
         if not pid:
             return
         self.node.run(["kill", f"-{name}", str(pid)], check=False)
-        deadline = time.monotonic() + STOP_GRACE
-        while self.node.run(["kill", "-0", str(pid)], check=False).returncode == 0:
-            if time.monotonic() > deadline:
-                raise Failed(f"{self.name}: the daemon ignores SIG{name} for {STOP_GRACE:g} s")
-            time.sleep(0.02)
+        until(lambda: not self.daemon_pid, f"the daemon of {self.name} to end on SIG{name}", STOP_GRACE)
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):

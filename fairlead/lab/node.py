@@ -18,7 +18,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,13 +105,18 @@ class Node:
     def nft(self, rules: str) -> None:
         self._finish(self.inside(["nft", "-f", "-"], network_only=True), rules, 60, True)
 
+    def listens(self, protocol: str, port: int) -> bool:
+        """Whether anything in the node is bound to `port` ("udp", "tcp"; IPv4)."""
+        bound = f":{port:04X} "
+        return any(bound in line[:30] for line in Path(f"/proc/{self.pid}/net/{protocol}").read_text().splitlines())
+
     def end(self) -> None:
         """Kill PID 1: the kernel ends all that runs in the node. Returns when it is gone."""
         if not self.alive:
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        _until(lambda: not self.alive, f"{self.name} to end", 15)
+        until(lambda: not self.alive, f"{self.name} to end", 15)
 
 
 def boot(name: str, directory: Path, nameserver: str = "") -> Node:
@@ -135,7 +140,7 @@ def boot(name: str, directory: Path, nameserver: str = "") -> Node:
             env={**os.environ, "LAB_DIR": str(directory), "LAB_NODE": name},
             start_new_session=True,
         )
-    _until(lambda: (directory / "ready").exists() or unshare.poll() is not None, f"{name} to come up", 20)
+    until(lambda: (directory / "ready").exists() or unshare.poll() is not None, f"{name} to come up", 20)
     if unshare.poll() is not None:
         raise Failed(f"{name} did not come up: {(directory / 'node.log').read_text().strip()}")
     pid = _only_child(unshare.pid)
@@ -146,9 +151,10 @@ def _only_child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
-def _until(condition: object, what: str, seconds: float) -> None:
+def until(condition: Callable[[], bool], what: str, seconds: float) -> None:
+    """Return as soon as `condition` holds; raises `Failed` naming `what` after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+    while not condition():
         if time.monotonic() > deadline:
             raise Failed(f"waited {seconds:g} s for {what}")
         time.sleep(0.01)

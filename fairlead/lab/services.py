@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 
-from fairlead.lab.node import Node
+from fairlead.lab.node import Node, until
 from fairlead.lab.topology import Topology
 from fairlead.model.errors import Failed
 
@@ -44,3 +44,4 @@ def start(node: Node, topology: Topology) -> None:
         log,
     )
     node.spawn(["busybox", "httpd", "-f", "-p", f"{WORLD}:80", "-h", str(page)], log)
+    until(lambda: node.listens("udp", 53) and node.listens("tcp", 80), f"the services of {node.name}", 10)
