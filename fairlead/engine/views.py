@@ -54,3 +54,12 @@ class NetworkSettingsView:
     networks: tuple[NetworkView, ...] = ()
     ports: Mapping[str, tuple[PublishedPort, ...] | None] = field(default_factory=dict)
     default_bridge: Endpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedContainer:
+    """One entry of a network's `Containers`."""
+
+    container_id: str
+    name: str
+    endpoint: Endpoint

@@ -59,6 +59,7 @@ class DaemonConfig:
     dns_search: tuple[str, ...] = ()
     publish_address: Address = EVERY_IPV4
     ip_masq: bool = True
+    ip_forward: bool = True
     host_gateway: Address | None = None
     labels: tuple[str, ...] = ()
     log_level: str = "info"

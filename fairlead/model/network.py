@@ -28,7 +28,8 @@ class Pool:
     """A subnet of a network, resolved.
 
     `gateway` is None only where the network has none (an internal macvlan, say). `requested` tells
-    whether the user named the subnet, which is what allows `--ip`.
+    whether the user named the subnet, which is what allows `--ip`. `gateway_shown` tells whether
+    inspect shows the gateway: not where the user named the subnet and left the gateway to us.
     """
 
     subnet: Subnet
@@ -36,6 +37,7 @@ class Pool:
     ip_range: Subnet | None = None
     aux: Mapping[str, Address] = field(default_factory=dict)
     requested: bool = False
+    gateway_shown: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,62 @@
+"""`/networks`: JSON to values, one engine method, values to JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fairlead.api.filters import parse_filters
+from fairlead.api.http import Request, Response, Route, empty, json_response
+from fairlead.api.schema.endpoint import EndpointSettings
+from fairlead.api.schema.network import NetworkConnect, NetworkCreate, NetworkDisconnect, network_json
+
+if TYPE_CHECKING:
+    from fairlead.engine.engine import Engine
+
+
+def routes(engine: Engine) -> list[Route]:
+    handlers = _NetworkHandlers(engine)
+    return [
+        Route("GET", "/networks", handlers.list),
+        Route("POST", "/networks/create", handlers.create),
+        Route("POST", "/networks/prune", handlers.prune),
+        Route("GET", "/networks/{id}", handlers.inspect),
+        Route("DELETE", "/networks/{id}", handlers.remove),
+        Route("POST", "/networks/{id}/connect", handlers.connect),
+        Route("POST", "/networks/{id}/disconnect", handlers.disconnect),
+    ]
+
+
+class _NetworkHandlers:
+    def __init__(self, engine: Engine) -> None:
+        self._networks = engine.networks
+
+    def list(self, request: Request) -> Response:
+        found = self._networks.list(parse_filters(request.query))
+        return json_response([network_json(network) for network in found])
+
+    def inspect(self, request: Request) -> Response:
+        network = self._networks.find(request.params["id"], request.query.get("scope", ""))
+        return json_response(network_json(network, self._networks.attached(network)))
+
+    async def create(self, request: Request) -> Response:
+        network_id, warning = await self._networks.create(request.json(NetworkCreate).spec())
+        return json_response({"Id": network_id, "Warning": warning}, 201)
+
+    async def remove(self, request: Request) -> Response:
+        await self._networks.remove(request.params["id"])
+        return empty(204)
+
+    async def connect(self, request: Request) -> Response:
+        body = request.json(NetworkConnect)
+        wanted = body.EndpointConfig or EndpointSettings()
+        await self._networks.connect(request.params["id"], body.Container or "", wanted.spec(), wanted.typed)
+        return empty(200)
+
+    async def disconnect(self, request: Request) -> Response:
+        body = request.json(NetworkDisconnect)
+        await self._networks.disconnect(request.params["id"], body.Container or "", bool(body.Force))
+        return empty(200)
+
+    async def prune(self, request: Request) -> Response:
+        removed = await self._networks.prune(parse_filters(request.query))
+        return json_response({"NetworksDeleted": removed or None})
