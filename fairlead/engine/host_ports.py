@@ -1,0 +1,65 @@
+"""The host's ports that containers show: who has which, and which one is next.
+
+An index of the endpoints' published ports, rebuilt from them at boot; it holds nothing of its own that could leak.
+Ports that nobody asked for by number are handed out in turn from the kernel's local range, so that a port
+that was just given up is not some other container's a moment later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv6Address
+
+from fairlead.model.endpoint import PublishedPort
+from fairlead.model.network import Address
+
+FIRST, LAST = 32768, 60999
+
+_Slot = tuple[str, int]
+
+
+class HostPorts:
+    def __init__(self) -> None:
+        self._taken: dict[_Slot, dict[Address, str]] = {}
+        self._next: dict[str, int] = {}
+
+    def take(self, owner: str, ports: Iterable[PublishedPort]) -> None:
+        """These ports are `owner`'s (an endpoint id) now."""
+        for port in ports:
+            self._taken.setdefault((port.protocol, port.host_port), {})[port.host_ip] = owner
+
+    def free(self, owner: str, ports: Iterable[PublishedPort]) -> None:
+        """Give back those of `ports` that are `owner`'s."""
+        for port in ports:
+            slot = (port.protocol, port.host_port)
+            holders = self._taken.get(slot, {})
+            if holders.get(port.host_ip) == owner:
+                del holders[port.host_ip]
+                if not holders:
+                    del self._taken[slot]
+
+    def same(self, port: PublishedPort) -> bool:
+        """Whether exactly this address and port are taken."""
+        return port.host_ip in self._taken.get((port.protocol, port.host_port), {})
+
+    def overlapping(self, port: PublishedPort) -> bool:
+        """Whether an address that stands for this one, or that this one stands for, has the port."""
+        holders = self._taken.get((port.protocol, port.host_port), {})
+        return any(_overlap(port.host_ip, held) for held in holders)
+
+    def candidates(self, protocol: str) -> Iterator[int]:
+        """Every port of the local range once, beginning after the one that was last handed out."""
+        start = self._next.get(protocol, FIRST)
+        for number in (*range(start, LAST + 1), *range(FIRST, start)):
+            self._next[protocol] = number + 1 if number < LAST else FIRST
+            yield number
+
+
+def _overlap(one: Address, other: Address) -> bool:
+    if one.version != other.version:
+        return False
+    return one == other or _is_any(one) or _is_any(other)
+
+
+def _is_any(address: Address) -> bool:
+    return address in (IPv4Address(0), IPv6Address(0))
