@@ -97,7 +97,10 @@ STAND_INS = {
 @cache
 def archive(name: str) -> bytes:
     """The root file system of a stand-in as a tar."""
-    image = STAND_INS[name]
+    return archive_of(STAND_INS[name])
+
+
+def archive_of(image: StandIn) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for directory in ("bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "var", "www", "usr"):

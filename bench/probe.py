@@ -1,0 +1,57 @@
+"""The two ends of a traffic measurement, run inside namespaces: `python -m bench.probe MODE ADDRESS PORT SECONDS`.
+
+`serve` echoes; `rr` sends one byte and waits for it, again and again, and prints microseconds per round at the median;
+`http` opens a connection per request and prints requests per second.
+"""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import sys
+import time
+
+
+def serve(address: str, port: int, seconds: float) -> None:
+    with socket.create_server((address, port)) as listener:
+        listener.settimeout(seconds)
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                return
+            with connection:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                while data := connection.recv(4096):
+                    connection.sendall(data)
+
+
+def round_trips(address: str, port: int, seconds: float) -> float:
+    with socket.create_connection((address, port), 5) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        taken = []
+        end = time.perf_counter() + seconds
+        while (begin := time.perf_counter()) < end:
+            connection.sendall(b"x")
+            connection.recv(1)
+            taken.append(time.perf_counter() - begin)
+    return 1e6 * statistics.median(taken)
+
+
+def requests(address: str, port: int, seconds: float) -> float:
+    done, end = 0, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        with socket.create_connection((address, port), 5) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            while connection.recv(65536):
+                pass
+        done += 1
+    return done / seconds
+
+
+if __name__ == "__main__":
+    mode, where, number, length = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+    if mode == "serve":
+        serve(where, number, length)
+    else:
+        print({"rr": round_trips, "http": requests}[mode](where, number, length))
