@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -23,8 +24,9 @@ JSON = "application/json"
 class Request:
     """One request. `path` has no version prefix; `version` is (1, 50) when the path had none.
 
-    `query` keeps the first value of each parameter. `body` is complete, except for routes that asked to stream
-    it: they read `stream`.
+    `query` keeps the first value of each parameter, `values` has them all. Header names are lower case. `body`
+    is complete, except for routes that asked to stream it: they read `stream`, which raises `Invalid` when the
+    client leaves or errs in the middle.
     """
 
     method: str
@@ -35,6 +37,12 @@ class Request:
     headers: Mapping[str, str]
     body: bytes = b""
     stream: AsyncIterator[bytes] | None = None
+    query_string: str = ""
+
+    def values(self, name: str) -> list[str]:
+        """Every value of a parameter that may be given several times, in order."""
+        pairs = parse_qsl(self.query_string, keep_blank_values=True)
+        return [value for key, value in pairs if key == name]
 
     def json(self, kind: type[T]) -> T:
         """The body as `kind` (a msgspec Struct). Raises `Invalid` with Docker's words for bad JSON."""
@@ -68,7 +76,10 @@ class Response:
 
 @dataclass(slots=True)
 class StreamResponse:
-    """A chunked answer; its headers go out before the first chunk exists."""
+    """A chunked answer; its headers go out before the first chunk exists.
+
+    `chunks` is closed (a generator's `finally` runs) when it ends and when the client is gone.
+    """
 
     chunks: AsyncIterator[bytes]
     status: int = 200
@@ -92,7 +103,10 @@ class Channel(Protocol):
 
 @dataclass(slots=True)
 class Hijack:
-    """Take the connection over. Answers 101 UPGRADED when the client asked to upgrade, else 200; then `run`."""
+    """Take the connection over. Answers 101 UPGRADED when the client asked to upgrade, else 200; then `run`.
+
+    `run` is cancelled when the client is gone; the connection is closed when it returns.
+    """
 
     run: Callable[[Channel], Awaitable[None]]
     content_type: str = "application/vnd.docker.raw-stream"
@@ -113,7 +127,8 @@ class Route:
 
 
 def json_response(value: object, status: int = 200) -> Response:
-    return Response(status, msgspec.json.encode(value))
+    """`value` as JSON with the line end that people at a terminal are glad of."""
+    return Response(status, msgspec.json.encode(value) + b"\n")
 
 
 def empty(status: int = 204) -> Response:
