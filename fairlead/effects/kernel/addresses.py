@@ -1,0 +1,164 @@
+"""rtnetlink messages of addresses, routes, neighbours and forwarding entries (rtnetlink(7))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_network
+from struct import Struct
+
+from fairlead.effects.kernel.attributes import attribute, hardware, parse, read_address, read_u32, u32
+from fairlead.effects.kernel.netlink import NEW, PUT, Message
+from fairlead.model.network import Address, Subnet
+from fairlead.model.plan import Interface
+
+NEWADDR, DELADDR, GETADDR = 20, 21, 22
+NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
+NEWNEIGH, DELNEIGH, GETNEIGH = 28, 29, 30
+
+_FAMILY = {4: 2, 6: 10}
+_VERSION = {2: 4, 10: 6}
+_AF_BRIDGE = 7
+
+_IFADDR = Struct("=BBBBI")
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
+_NODAD = u32(_IFA_FLAGS, 0x02)
+
+_ROUTE = Struct("=BBBBBBBBI")
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
+_MAIN, _BOOT, _UNICAST, _ONLINK = 254, 3, 1, 4
+_UNIVERSE, _LINK_SCOPE, _NOWHERE = 0, 253, 255
+
+_NEIGHBOUR = Struct("=BxxxiHBB")
+_NDA_DST, _NDA_LLADDR, _NDA_IFINDEX = 1, 2, 8
+_PERMANENT, _NTF_SELF = 0x80, 0x02
+
+
+def new_address(index: int, address: Interface) -> Message:
+    """IPv4 with its broadcast address, IPv6 without duplicate address detection. EEXIST when it is there."""
+    extra = _NODAD
+    if address.version == 4:
+        wide = address.network.prefixlen < 31
+        extra = attribute(_IFA_BROADCAST, address.network.broadcast_address.packed) if wide else b""
+    return Message(NEWADDR, NEW, _address_body(index, address) + extra)
+
+
+def del_address(index: int, address: Interface) -> Message:
+    return Message(DELADDR, 0, _address_body(index, address))
+
+
+def _address_body(index: int, address: Interface) -> bytes:
+    head = _IFADDR.pack(_FAMILY[address.version], address.network.prefixlen, 0, _UNIVERSE, index)
+    raw = address.packed
+    return head + attribute(_IFA_LOCAL, raw) + attribute(_IFA_ADDRESS, raw)
+
+
+def every_address() -> Message:
+    return Message(GETADDR, 0, _IFADDR.pack(0, 0, 0, 0, 0))
+
+
+def read_interface(payload: bytes) -> tuple[int, Address, int]:
+    """(link index, address, prefix length) of an RTM_NEWADDR."""
+    _, prefix, _, _, index = _IFADDR.unpack_from(payload)
+    found = parse(payload, _IFADDR.size)
+    return index, read_address(found.get(_IFA_LOCAL) or found[_IFA_ADDRESS]), prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A unicast route of the main table. `on_link`: the gateway is a neighbour although no subnet says so."""
+
+    destination: Subnet | None
+    version: int
+    index: int = 0
+    via: Address | None = None
+    on_link: bool = False
+
+
+def new_route(route: Route) -> Message:
+    """EEXIST when a route to that destination is there."""
+    return Message(NEWROUTE, NEW, _route_body(route, _BOOT))
+
+
+def put_route(route: Route) -> Message:
+    """The same, in place of the route that is there."""
+    return Message(NEWROUTE, PUT, _route_body(route, _BOOT))
+
+
+def del_route(route: Route) -> Message:
+    return Message(DELROUTE, 0, _route_body(route, 0, _NOWHERE))
+
+
+def _route_body(route: Route, protocol: int, scope: int | None = None) -> bytes:
+    length = route.destination.prefixlen if route.destination else 0
+    if scope is None:
+        scope = _LINK_SCOPE if route.via is None and route.version == 4 else _UNIVERSE
+    flags = _ONLINK if route.on_link and route.via else 0
+    kind = _UNICAST if protocol else 0
+    body = _ROUTE.pack(_FAMILY[route.version], length, 0, 0, _MAIN, protocol, scope, kind, flags)
+    if route.destination and length:
+        body += attribute(_RTA_DST, route.destination.network_address.packed)
+    if route.via:
+        body += attribute(_RTA_GATEWAY, route.via.packed)
+    return body + (u32(_RTA_OIF, route.index) if route.index else b"")
+
+
+def every_route(version: int) -> Message:
+    """The main table of one family."""
+    head = _ROUTE.pack(_FAMILY[version], 0, 0, 0, 0, 0, 0, 0, 0)
+    return Message(GETROUTE, 0, head + u32(_RTA_TABLE, _MAIN))
+
+
+def read_route(payload: bytes) -> Route | None:
+    """A unicast route, or None for any other kind (multipath, local, blackhole)."""
+    family, length, _, _, _, _, _, kind, flags = _ROUTE.unpack_from(payload)
+    found = parse(payload, _ROUTE.size)
+    if kind != _UNICAST or _RTA_OIF not in found:
+        return None
+    destination = _subnet(found[_RTA_DST], length) if _RTA_DST in found else None
+    via = read_address(found[_RTA_GATEWAY]) if _RTA_GATEWAY in found else None
+    return Route(destination, _VERSION[family], read_u32(found[_RTA_OIF]), via, bool(flags & _ONLINK))
+
+
+def _subnet(raw: bytes, length: int) -> Subnet:
+    return ip_network((raw, length))
+
+
+def put_neighbour(index: int, address: Address, mac: str, exclusive: bool) -> Message:
+    """A permanent neighbour; `exclusive` fails with EEXIST when any entry of that address is there."""
+    flags = NEW if exclusive else PUT
+    head = _NEIGHBOUR.pack(_FAMILY[address.version], index, _PERMANENT, 0, 0)
+    return Message(NEWNEIGH, flags, head + attribute(_NDA_DST, address.packed) + hardware(_NDA_LLADDR, mac))
+
+
+def del_neighbour(index: int, address: Address) -> Message:
+    head = _NEIGHBOUR.pack(_FAMILY[address.version], index, 0, 0, 0)
+    return Message(DELNEIGH, 0, head + attribute(_NDA_DST, address.packed))
+
+
+def put_forwarding(index: int, mac: str, remote: Address, exclusive: bool) -> Message:
+    """A permanent VXLAN forwarding entry in the device's own table (`bridge fdb ... self permanent`)."""
+    flags = NEW if exclusive else PUT
+    return Message(NEWNEIGH, flags, _forwarding_body(index, mac, remote))
+
+
+def del_forwarding(index: int, mac: str, remote: Address) -> Message:
+    return Message(DELNEIGH, 0, _forwarding_body(index, mac, remote))
+
+
+def _forwarding_body(index: int, mac: str, remote: Address) -> bytes:
+    head = _NEIGHBOUR.pack(_AF_BRIDGE, index, _PERMANENT, _NTF_SELF, 0)
+    return head + attribute(_NDA_DST, remote.packed) + hardware(_NDA_LLADDR, mac)
+
+
+def every_neighbour(index: int, bridge: bool) -> Message:
+    """The neighbours (or with `bridge` the forwarding entries) of one link."""
+    if bridge:
+        return Message(GETNEIGH, 0, _NEIGHBOUR.pack(_AF_BRIDGE, index, 0, 0, 0))
+    return Message(GETNEIGH, 0, _NEIGHBOUR.pack(0, 0, 0, 0, 0) + u32(_NDA_IFINDEX, index))
+
+
+def read_neighbour(payload: bytes) -> tuple[int, Address | None, bytes]:
+    """(link index, address or VTEP, MAC) of an RTM_NEWNEIGH."""
+    index = _NEIGHBOUR.unpack_from(payload)[1]
+    found = parse(payload, _NEIGHBOUR.size)
+    return index, read_address(found[_NDA_DST]) if _NDA_DST in found else None, found.get(_NDA_LLADDR, b"")
