@@ -42,7 +42,8 @@ class Wire:
         return float(said)
 
     def _listening(self, port: int) -> None:
-        script = f"until grep -q ':{port:04X} 00000000:0000 0A\\|:{port:04X} 0*:0000 0A' /proc/net/tcp /proc/net/tcp6; do :; done"
+        bound = f":{port:04X} 0*:0000 0A"
+        script = f"until grep -q '{bound}' /proc/net/tcp /proc/net/tcp6; do :; done"
         self._run(self.server, ["timeout", "10", "sh", "-c", script])
 
     def _command(self, prefix: Sequence[str], command: Sequence[str]) -> list[str]:

@@ -131,7 +131,7 @@ class Laboratory:
             names = ", ".join(c.name for c in underlay.cables(self.topology))
             raise NotFound(f'lab "{self.name}" has no link "{link}"; links: {names}')
         fabric = self.node(underlay.FABRIC)
-        if _has_netem(fabric):
+        if has_netem(fabric):
             fabric.batch("tc", faults.netem_commands(cable.port, impairment))
         else:
             fabric.nft(faults.nft_impairment(cable.port, impairment))
@@ -208,7 +208,8 @@ def _has_daemon(host: Host) -> bool:
     return host.daemon is not None
 
 
-def _has_netem(node: Node) -> bool:
+def has_netem(node: Node) -> bool:
+    """Whether this kernel can delay and lose frames by itself."""
     tried = node.run(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "0ms"], check=False)
     node.run(["tc", "qdisc", "del", "dev", "lo", "root"], check=False)
     return tried.returncode == 0

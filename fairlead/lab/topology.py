@@ -96,9 +96,9 @@ def parse(text: str) -> Topology:
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"topology: {error}") from error
     _only(data, "topology", ("switches", "hosts", "routers"))
-    switches = {name: _switch(name, entry) for name, entry in data.get("switches", {}).items()}
-    hosts = {name: _host(name, entry) for name, entry in data.get("hosts", {}).items()}
-    routers = {name: _router(name, entry) for name, entry in data.get("routers", {}).items()}
+    switches = {name: _switch(name, entry) for name, entry in _tables(data, "switches")}
+    hosts = {name: _host(name, entry) for name, entry in _tables(data, "hosts")}
+    routers = {name: _router(name, entry) for name, entry in _tables(data, "routers")}
     return resolve(Topology(switches, hosts, routers))
 
 
@@ -160,6 +160,13 @@ def _gateway(links: Sequence[Link], routers: Mapping[str, Router]) -> str:
             if link.switch in mine and link.address and not link.vlan:
                 return str(link.address.ip)
     return ""
+
+
+def _tables(data: Mapping[str, Any], kind: str) -> list[tuple[str, Any]]:
+    entries = data.get(kind, {})
+    if not isinstance(entries, Mapping):
+        raise Invalid(f"topology: {kind} are tables: [{kind}.NAME]")
+    return list(entries.items())
 
 
 def _only(entry: Mapping[str, Any], where: str, allowed: Sequence[str]) -> None:

@@ -1,0 +1,175 @@
+"""Labs on the real kernel, here without daemons: what a lab makes, what its faults do, and that nothing is left.
+
+outside ──┐
+a ────────┼── lan 192.168.50.0/24
+b ────────┘
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fairlead.lab import faults, record, topology
+from fairlead.lab.laboratory import Laboratory, has_netem
+from fairlead.lab.node import until
+from fairlead.model.errors import Conflict, Invalid, NotFound, Unsupported
+from tests.support.machines import laboratory, missing_requirements
+
+pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
+
+PLAIN = """
+[switches.lan]
+subnet = "192.168.50.0/24"
+[hosts.a]
+links = [{ switch = "lan" }]
+daemon = false
+[hosts.b]
+links = [{ switch = "lan" }]
+daemon = false
+[routers.outside]
+links = [{ switch = "lan" }]
+"""
+A, B, OUTSIDE = "192.168.50.11", "192.168.50.12", "192.168.50.1"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Laboratory]:
+    with laboratory(topology.parse(PLAIN)) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _healed(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "lab" in request.fixturenames:
+        request.getfixturevalue("lab").heal()
+
+
+def reaches(lab: Laboratory, host: str, address: str) -> bool:
+    return lab.host(host).sh(f"ping -c 1 -W 1 {address}", check=False).returncode == 0
+
+
+def test_hosts_are_machines_of_their_own(lab: Laboratory) -> None:
+    a = lab.host("a")
+    assert a.sh("hostname").stdout.strip() == "a"
+    assert a.sh("ls /sys/class/net").stdout.split() == ["eth0", "lo"]
+    assert a.sh("cat /proc/1/comm").stdout.strip() == "tini"
+    assert reaches(lab, "a", B)
+    assert lab.host("b").sh("ping -c 1 -W 1 a").returncode == 0
+
+
+def test_the_world_outside_has_names_and_a_web_server(lab: Laboratory) -> None:
+    assert lab.host("a").fetch("http://www.example.com/") == "the world outside\n"
+
+
+def test_a_cut_silences_one_pair_until_it_heals(lab: Laboratory) -> None:
+    lab.cut("a", "b")
+    assert not reaches(lab, "a", B)
+    assert reaches(lab, "a", OUTSIDE)
+    lab.heal()
+    assert reaches(lab, "a", B)
+
+
+def test_cuts_add_up(lab: Laboratory) -> None:
+    lab.cut("a", "b")
+    lab.cut("a", "outside")
+    assert not reaches(lab, "a", B)
+    assert not reaches(lab, "a", OUTSIDE)
+
+
+def test_an_isolated_node_reaches_nobody(lab: Laboratory) -> None:
+    lab.isolate("b")
+    assert not reaches(lab, "a", B)
+    assert not reaches(lab, "b", OUTSIDE)
+    assert reaches(lab, "a", OUTSIDE)
+
+
+def test_a_lossy_link_loses(lab: Laboratory) -> None:
+    lab.impair("a", faults.parse_impairment("40%", "", ""))
+    said = lab.host("a").sh(f"ping -q -c 60 -i 0.01 -W 1 {B}", check=False).stdout
+    received = int(said.split(" received")[0].split()[-1])
+    assert 5 < received < 45
+
+
+def test_delay_is_done_or_refused_but_never_forgotten(lab: Laboratory) -> None:
+    delay = faults.parse_impairment("", "40ms", "")
+    if not has_netem(lab.node("fabric")):
+        with pytest.raises(Unsupported, match="netem"):
+            lab.impair("a", delay)
+        return
+    lab.impair("a", delay)
+    said = lab.host("a").sh(f"ping -q -c 2 -i 0.2 {B}").stdout
+    assert float(said.split(" = ")[1].split("/")[1]) >= 39
+
+
+def test_a_name_that_is_not_there_is_refused_with_those_that_are(lab: Laboratory) -> None:
+    with pytest.raises(NotFound, match="hosts: a, b"):
+        lab.host("c")
+    with pytest.raises(NotFound, match="a:eth0"):
+        lab.impair("c", faults.parse_impairment("1%", "", ""))
+    with pytest.raises(NotFound, match="outside"):
+        lab.cut("a", "c")
+
+
+def test_a_lab_that_is_up_is_not_made_again(lab: Laboratory) -> None:
+    with pytest.raises(Conflict, match="is up already"):
+        Laboratory.up(lab.name, lab.topology)
+    assert lab.host("a").node.alive
+
+
+def test_two_labs_do_not_meet(lab: Laboratory) -> None:
+    with laboratory(topology.parse(PLAIN)) as other:
+        other.host("a").node.run(["ip", "link", "set", "eth0", "down"])
+        assert reaches(lab, "b", A)
+
+
+def world() -> dict[str, list[str]]:
+    """What a lab could leave behind in the machine's own namespaces."""
+    links = sorted(path.name for path in Path("/sys/class/net").iterdir())
+    mounts = sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    labs = sorted(path.name for path in record.root().iterdir()) if record.root().exists() else []
+    return {"links": links, "mounts": [m for m in mounts if "lab" in m], "labs": labs}
+
+
+def test_down_leaves_the_machine_as_it_was() -> None:
+    before = world()
+    with laboratory(topology.parse(PLAIN)) as made:
+        directory = made.directory
+        pids = [made.node(name).pid for name in ("a", "b", "outside", "fabric")]
+    assert world() == before
+    assert not record.processes_of(directory)
+    assert not any(Path(f"/proc/{pid}/stat").exists() for pid in pids)
+
+
+def test_down_removes_what_a_crash_of_the_tool_left() -> None:
+    name = f"crash{os.getpid()}"
+    script = f"""
+import os, signal
+from fairlead.lab import topology
+from fairlead.lab.laboratory import Laboratory
+lab = Laboratory.up({name!r}, topology.parse({PLAIN!r}))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    left = Laboratory.open(name)
+    assert left.host("a").node.alive
+    left.down()
+    assert name not in record.labs()
+    until(lambda: not record.processes_of(left.directory), "the processes to end", 5)
+
+
+def test_a_failure_while_it_comes_up_leaves_nothing() -> None:
+    name = f"fails{os.getpid()}"
+    wrong = topology.parse(PLAIN.replace("[routers.outside]", '[routers.r]\nnat = "nowhere"'))
+    with pytest.raises(Invalid, match="nowhere"):
+        Laboratory.up(name, wrong)
+    assert name not in record.labs()
+    assert not record.processes_of(record.root() / name)

@@ -1,0 +1,99 @@
+"""A topology file says what there is; what it leaves open is filled in, and what cannot be built is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairlead.lab import topology, underlay
+from fairlead.lab.draw import FORMATS, draw
+from fairlead.model.errors import Invalid
+
+TWO_SITES = """
+[switches.north]
+subnet = "10.1.0.0/24"
+[switches.south]
+subnet = "10.2.0.0/24"
+[switches.trunk]
+
+[hosts.a]
+links = [{ switch = "north" }]
+daemon = ["--icc=false"]
+[hosts.b]
+links = [{ switch = "south", address = "10.2.0.50/24", mtu = 1400 }, { switch = "trunk", vlan = 10 }]
+[hosts.plain]
+links = [{ switch = "south" }]
+daemon = false
+
+[routers.r1]
+links = [{ switch = "north" }, { switch = "south" }, { switch = "trunk", vlan = 10, address = "192.168.10.1/24" },
+         { switch = "trunk", vlan = 20, address = "192.168.20.1/24" }]
+nat = "north"
+"""
+
+
+def test_addresses_gateways_and_names_are_filled_in() -> None:
+    made = topology.parse(TWO_SITES)
+    a, b = made.hosts["a"], made.hosts["b"]
+    assert str(a.links[0].address) == "10.1.0.11/24"
+    assert a.gateway == "10.1.0.1"
+    assert str(b.links[0].address) == "10.2.0.50/24"
+    assert [link.ifname for link in b.links] == ["eth0", "eth1.10"]
+    assert a.daemon == ("--icc=false",)
+    assert made.hosts["plain"].daemon is None
+    assert [link.ifname for link in made.routers["r1"].links] == ["eth0", "eth1", "eth2.10", "eth2.20"]
+
+
+def test_vlans_of_one_trunk_share_a_cable() -> None:
+    made = topology.parse(TWO_SITES)
+    assert [cable.name for cable in underlay.cables(made) if cable.node == "r1"] == ["r1:eth0", "r1:eth1", "r1:eth2"]
+    commands = underlay.node_commands(made, made.routers["r1"])
+    assert "link add link eth2 name eth2.20 type vlan id 20" in commands
+    assert commands.index("link set eth2 up") < commands.index("link set eth2.10 up")
+
+
+def test_the_simple_lab_has_a_way_out() -> None:
+    made = topology.simple(["host1", "host2"])
+    assert [str(host.links[0].address) for host in made.hosts.values()] == ["192.168.50.11/24", "192.168.50.12/24"]
+    assert {host.gateway for host in made.hosts.values()} == {"192.168.50.1"}
+
+
+def test_a_cable_is_found_by_node_only_where_it_has_just_one() -> None:
+    made = topology.parse(TWO_SITES)
+    assert underlay.find_cable(made, "a") == underlay.find_cable(made, "a:eth0") is not None
+    assert underlay.find_cable(made, "b") is None
+    assert underlay.find_cable(made, "nobody") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[hosts.A]\nlinks = []", '"A" cannot name a node'),
+        ('[hosts.a]\nlinks = [{ switch = "x" }]', 'no switch "x"'),
+        ("[hosts.a]\nlinks = [{ }]", 'needs a "switch"'),
+        ('[hosts.a]\nlinkz = ""', 'unknown key "linkz"'),
+        ('[switches.s]\nsubnet = "10.0.0.1/24"', "has host bits set"),
+        ('[switches.s]\nsubnet = "fd00::/64"', "the underlay is IPv4"),
+        ('[switches.s]\n[hosts.a]\nlinks = [{ switch = "s", vlan = 4095 }]', "VLAN id 4095 is out of range"),
+        ('[switches.s]\n[hosts.a]\nlinks = [{ switch = "s", address = "10.0.0.300/8" }]', "10.0.0.300/8"),
+        ("[hosts.a]\n[routers.a]", '"a" is a host and a router'),
+        ("hosts = 3", "topology"),
+        ("[[", "topology:"),
+    ],
+)
+def test_a_refusal_names_the_entry_that_is_wrong(text: str, words: str) -> None:
+    with pytest.raises(Invalid, match=None) as refused:
+        topology.parse(text)
+    assert words in refused.value.message
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_node_and_address_is_in_the_picture(form: str) -> None:
+    made = topology.parse(TWO_SITES)
+    picture = draw(made, form)
+    for word in ("north", "south", "trunk", "plain", "r1", "10.2.0.50/24", "192.168.20.1/24"):
+        assert word in picture
+
+
+def test_text_is_escaped_in_svg() -> None:
+    made = topology.Topology({"a": topology.Switch("<script>")}, {}, {})
+    assert "<script>" not in draw(made, "svg")
