@@ -56,8 +56,9 @@ class Endpoint:
     """A container on a network.
 
     `sandbox` is the id of the sandbox that holds it. `ifname` is its name inside ("eth0"),
-    `host_ifname` the host's end where the driver has one. `order` counts connections of the
-    container, the earliest first. `names` are the DNS names it answers to on this network.
+    `host_ifname` the host's end where the driver has one. `segment` is the bridge of the network's chain of bridges
+    that it hangs on (0: the network's own). `order` counts connections of the container, the earliest first.
+    `names` are the DNS names it answers to on this network.
     `published` is empty unless this endpoint is the one that carries the container's ports.
     """
 
@@ -73,6 +74,7 @@ class Endpoint:
     gateway4: Address | None = None
     gateway6: Address | None = None
     host_ifname: str = ""
+    segment: int = 0
     order: int = 0
     spec: EndpointSpec = field(default_factory=EndpointSpec)
     names: tuple[str, ...] = ()

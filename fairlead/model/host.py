@@ -27,8 +27,8 @@ class HostFacts:
     """The host at one moment.
 
     `links` by name. `routes` are the destinations of the main table without the default route,
-    `addresses` every local address, `nameservers` those of the host's resolv.conf. `features` are
-    kernel abilities by name: "bridge", "vxlan", "macvlan", "ipvlan", "8021q", "dummy", "ip_vs",
+    `addresses` every local address, `held` (link, address) for each of them, `nameservers` those of the host's
+    resolv.conf. `features` are kernel abilities by name: "bridge", "vxlan", "macvlan", "ipvlan", "8021q", "dummy", "ip_vs",
     "esp", "netem", "nft_fib", "sctp". `owner` tags every kernel object of this daemon (derived
     from exec-root), so that another daemon's objects are never taken for ours.
     """
@@ -36,6 +36,7 @@ class HostFacts:
     links: Mapping[str, HostLink] = field(default_factory=dict)
     routes: tuple[Subnet, ...] = ()
     addresses: tuple[Address, ...] = ()
+    held: tuple[tuple[str, Address], ...] = ()
     nameservers: tuple[Address, ...] = ()
     uplink: str = ""
     mtu: int = 1500

@@ -296,18 +296,20 @@ class Transaction:
 
     `replace` writes a whole table with its elements in place of whatever stood there. `add` and `remove` are
     elements of `family`/`table`; adding what is there and removing what is not are both success.
-    `destroy` removes the table.
+    `ensure` adds a table and its base chains where they are absent and leaves alone what stands there (its chains
+    hold no rules). `destroy` removes the table.
     """
 
     family: str
     table: str
     replace: Table | None = None
+    ensure: Table | None = None
     add: tuple[Element, ...] = ()
     remove: tuple[Element, ...] = ()
     destroy: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.replace or self.add or self.remove or self.destroy)
+        return bool(self.replace or self.ensure or self.add or self.remove or self.destroy)
 
     def inverse(self) -> Transaction:
         """Element changes the other way round. A table that was written is not unwritten: constant rules
