@@ -20,9 +20,8 @@ from fairlead.api.framing import Malformed
 from fairlead.api.head import CLOSE, RequestHead, answer_head
 from fairlead.api.http import Response
 from fairlead.api.reader import END_OF_REQUEST, HeadTooLarge, RequestReader
-from fairlead.api.router import Router
 from fairlead.api.status import message
-from fairlead.api.target import open_request
+from fairlead.api.target import Opener
 
 PATIENCE = 60.0
 """Seconds that a client may take between the pieces of a request."""
@@ -37,8 +36,8 @@ class Phase(Enum):
 
 
 class Connection(asyncio.Protocol):
-    def __init__(self, router: Router, connections: set[Connection]) -> None:
-        self._router, self._connections = router, connections
+    def __init__(self, opener: Opener, connections: set[Connection]) -> None:
+        self._opener, self._connections = opener, connections
         self._reader = RequestReader()
         self._exchange: Exchange | None = None
         self._phase = Phase.READING
@@ -58,6 +57,10 @@ class Connection(asyncio.Protocol):
         self._stalled = 0.0
         if self._phase is Phase.TAKEN:
             self._inflow.feed(data)
+        elif self._phase is Phase.READING and (known := self._opener.recall(data)) and self._is_idle():
+            self._exchange = Exchange(self, known)
+            self._phase = Phase.ANSWERING
+            self._exchange.complete()
         elif self._phase is not Phase.LINGER:
             self._reader.receive(data)
             self._advance()
@@ -149,6 +152,9 @@ class Connection(asyncio.Protocol):
 
     # Reading requests
 
+    def _is_idle(self) -> bool:
+        return not self._reader.unfinished and not self.outflow.blocked
+
     def _advance(self) -> None:
         """Read and answer as far as the bytes allow, and as long as the client takes its answers."""
         self._advancing = True
@@ -167,7 +173,7 @@ class Connection(asyncio.Protocol):
     def _read_one(self) -> bool:
         event = self._reader.next_event()
         if isinstance(event, RequestHead):
-            self._exchange = Exchange(self, *open_request(self._router, event), event)
+            self._exchange = Exchange(self, self._opener.open(event))
             self._exchange.begin()
         elif event is END_OF_REQUEST:
             self._phase = Phase.ANSWERING

@@ -14,9 +14,10 @@ from inspect import isawaitable
 from typing import Protocol
 
 from fairlead.api.channel import BodyStream, Inflow, Outflow, TakenConnection
-from fairlead.api.head import CHUNKED, CLOSE, RequestHead, answer_head, hijack_head
-from fairlead.api.http import Answer, Hijack, Request, Response, Route, StreamResponse
+from fairlead.api.head import CHUNKED, CLOSE, answer_head, hijack_head
+from fairlead.api.http import Answer, Hijack, Response, StreamResponse
 from fairlead.api.status import message, refused
+from fairlead.api.target import Opened
 from fairlead.model.errors import Refusal
 
 MAX_BODY = 1 << 24
@@ -54,8 +55,9 @@ class Line(Protocol):
 class Exchange:
     """`endless`: the answer is a stream or a taken-over connection."""
 
-    def __init__(self, line: Line, route: Route, request: Request, head: RequestHead) -> None:
-        self._line, self._route, self._request, self._head = line, route, request, head
+    def __init__(self, line: Line, opened: Opened) -> None:
+        self._line = line
+        self._route, self._request, self._head = opened
         self._body = bytearray()
         self._stream: BodyStream | None = None
         self._whole = False
@@ -89,9 +91,10 @@ class Exchange:
         self._whole = True
         if self._stream is not None:
             self._stream.complete()
-        else:
+            return
+        if self._body:
             self._request.body = bytes(self._body)
-            self._start()
+        self._start()
 
     def lose_body(self) -> None:
         """The rest of the body will not come, or cannot be read."""

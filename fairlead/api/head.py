@@ -25,13 +25,17 @@ CLOSE = b"Connection: close\r\n"
 
 @dataclass(slots=True)
 class RequestHead:
-    """Header names are lower case; a header given twice is joined by commas. `http11` is false for HTTP/1.0."""
+    """Header names are lower case; a header given twice is joined by commas. `http11` is false for HTTP/1.0.
+
+    `raw` is the head as it came.
+    """
 
     method: str
     target: str
     headers: dict[str, str]
     keep_alive: bool
     http11: bool
+    raw: bytes
 
 
 class _Reader:
@@ -74,6 +78,7 @@ def read_head(data: bytes) -> RequestHead | None:
         reader.headers,
         _keeps_alive(reader.headers.get("connection", ""), http11),
         http11,
+        data,
     )
 
 

@@ -14,6 +14,7 @@ from fairlead.api.connection import Connection
 from fairlead.api.http import Route
 from fairlead.api.listen import listening_sockets, tls_context
 from fairlead.api.router import Router
+from fairlead.api.target import Opener
 from fairlead.model.config import TlsFiles
 
 SWEEP_SECONDS = 10.0
@@ -25,7 +26,7 @@ class Server:
     """Serves `routes` until `close`."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._router = Router(routes)
+        self._opener = Opener(Router(routes))
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
         self._paths: list[tuple[Path, int]] = []
@@ -77,7 +78,7 @@ class Server:
         return [listener.getsockname() for server in self._servers for listener in server.sockets]
 
     def _connect(self) -> Connection:
-        return Connection(self._router, self._connections)
+        return Connection(self._opener, self._connections)
 
     async def _sweep(self) -> None:
         while True:

@@ -105,5 +105,5 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[[Iterable[Route]], obj
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait until `condition` holds."""
     async with asyncio.timeout(DEADLINE):
-        while not condition():
-            await asyncio.sleep(0.005)  # noqa: ASYNC110 - the condition is anything
+        while not condition():  # noqa: ASYNC110 - the condition may be anything
+            await asyncio.sleep(0.005)
