@@ -142,6 +142,7 @@ def _default(item: Field[object]) -> object:
 # --- reading --------------------------------------------------------------------------------------
 
 
+_PARSERS: dict[object, Codec] = {kind: kind for kind in _TEXTUAL}
 _ADDRESSES: dict[frozenset[type], Codec] = {
     frozenset({IPv4Address, IPv6Address}): ip_address,  # type: ignore[dict-item]
     frozenset({IPv4Network, IPv6Network}): ip_network,  # type: ignore[dict-item]
@@ -155,8 +156,8 @@ _DECODERS: dict[type, Codec] = {}
 def _decoder(hint: object) -> Codec:
     if hint in _PLAIN:
         return _same
-    if hint in _TEXTUAL:
-        return hint  # type: ignore[return-value]
+    if (parser := _PARSERS.get(hint)) is not None:
+        return parser
     if isinstance(hint, type) and is_dataclass(hint):
         return _dataclass_decoder(hint)
     origin, arguments = get_origin(hint), get_args(hint)

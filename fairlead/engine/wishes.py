@@ -146,7 +146,7 @@ def _range_faults(spec: EndpointSpec, network: Network) -> Iterator[str]:
             yield (
                 "user specified IP address is supported only when connecting to networks with user configured subnets"
             )
-        elif not any(_parsed(typed) in subnet for subnet in subnets):
+        elif (address := _parsed(typed)) is None or not any(address in subnet for subnet in subnets):
             yield f"no configured subnet or ip-range contain the IP address {typed}"
 
 

@@ -1,0 +1,70 @@
+"""The store: what was committed is there again, also when the process dies right after."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fairlead.effects.store.sqlite import SqliteStore
+from fairlead.model.change import Delete, Put
+from fairlead.model.errors import Failed
+
+
+async def test_documents_by_kind_and_id(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    await store.commit([Put("network", "a", b"1"), Put("network", "b", b"2"), Put("endpoint", "a", b"3")])
+    await store.commit([Put("network", "a", b"4"), Delete("network", "b"), Delete("network", "never")])
+    store.close()
+    again = SqliteStore(tmp_path / "state.db")
+    assert again.load() == {"network": {"a": b"4"}, "endpoint": {"a": b"3"}}
+    again.close()
+
+
+async def test_commits_that_wait_together_are_all_written(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    await asyncio.gather(*(store.commit([Put("network", str(number), b"x")]) for number in range(200)))
+    store.close()
+    again = SqliteStore(tmp_path / "state.db")
+    assert len(again.load()["network"]) == 200
+    again.close()
+
+
+def test_an_acknowledged_commit_survives_the_death_of_the_process(tmp_path: Path) -> None:
+    program = f"""
+import asyncio, os
+from pathlib import Path
+from fairlead.effects.store.sqlite import SqliteStore
+from fairlead.model.change import Put
+async def main():
+    store = SqliteStore(Path({str(tmp_path / "state.db")!r}))
+    await store.commit([Put("network", "a", b"1")])
+    os.kill(os.getpid(), 9)
+asyncio.run(main())
+"""
+    died = subprocess.run([sys.executable, "-c", program], cwd=os.getcwd(), timeout=30, check=False)
+    assert died.returncode == -9
+    store = SqliteStore(tmp_path / "state.db")
+    assert store.load() == {"network": {"a": b"1"}}
+    store.close()
+
+
+def test_two_daemons_cannot_share_one_store(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    with pytest.raises(Failed, match=r"another daemon runs on .*--data-root"):
+        SqliteStore(tmp_path / "state.db")
+    store.close()
+
+
+async def test_a_disk_that_refuses_is_reported(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    store._database.execute("PRAGMA query_only=ON")
+    with pytest.raises(Failed, match="the state could not be written"):
+        await store.commit([Put("network", "a", b"1")])
+    store._database.execute("PRAGMA query_only=OFF")
+    await store.commit([Put("network", "b", b"1")])
+    store.close()
