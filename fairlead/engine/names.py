@@ -8,31 +8,78 @@ networks are asked, whether a query may leave.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
+from fairlead.core.dns.answer import SandboxResolver
+from fairlead.core.dns.directory import Directory, Sight
+from fairlead.core.dns.zone import Entry
 from fairlead.model.dns import DnsPorts, Upstream
 from fairlead.model.endpoint import Endpoint
+from fairlead.model.ids import is_local_id, short
 from fairlead.model.network import Network
 
 
+class NameServer(Protocol):
+    """The sockets (`fairlead.effects.wire.dns.DnsServer`)."""
+
+    def open(self, sandbox_id: str, ns_path: str, resolver: SandboxResolver) -> DnsPorts: ...
+
+    def close(self, sandbox_id: str) -> None: ...
+
+    def counters(self) -> Mapping[str, int]: ...
+
+
+@dataclass(slots=True)
+class _Sandbox:
+    """What is known of a sandbox: its endpoints with their networks, by endpoint id, and the order of its networks."""
+
+    resolver: SandboxResolver
+    endpoints: dict[str, tuple[Endpoint, Network]] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    listening: bool = False
+
+
 class Names:
+    def __init__(self, server: NameServer) -> None:
+        self._server = server
+        self._directory = Directory()
+        self._sandboxes: dict[str, _Sandbox] = {}
+        self._places: dict[str, tuple[str, str]] = {}
+
     def set_endpoint(self, endpoint: Endpoint, network: Network) -> None:
         """The endpoint exists, or has changed (renamed, other aliases, other addresses).
 
         Call it for every endpoint of a sandbox, also on networks without names (default bridge:
         `endpoint.names` empty), because whether a sandbox may ask outside depends on all of them.
         """
-        raise NotImplementedError
+        addresses = tuple(interface.ip for interface in endpoint.addresses)
+        self._places[endpoint.id] = network.id, endpoint.sandbox
+        reverse = endpoint.names[0] if endpoint.names else ""
+        self._directory.put(network.id, network.name, Entry(endpoint.id, endpoint.names, addresses, reverse))
+        if endpoint.sandbox:
+            sandbox = self._sandbox(endpoint.sandbox)
+            sandbox.endpoints[endpoint.id] = endpoint, network
+            self._refresh(sandbox)
 
     def drop_endpoint(self, endpoint_id: str) -> None:
         """The endpoint is gone; unknown is fine."""
-        raise NotImplementedError
+        network_id, sandbox_id = self._places.pop(endpoint_id, ("", ""))
+        sandbox = self._sandboxes.get(sandbox_id)
+        if sandbox is not None:
+            sandbox.endpoints.pop(endpoint_id, None)
+            self._refresh(sandbox)
+            self._forget_if_unused(sandbox_id, sandbox)
+        self._directory.drop(network_id, endpoint_id)
 
     def arrange(self, sandbox_id: str, networks: Sequence[str]) -> None:
         """The order in which the sandbox's networks (ids) are asked: that of its gateways, best first.
 
-        Without it, the order of connection.
+        Without it, and for networks that it does not mention, the order of connection.
         """
-        raise NotImplementedError
+        sandbox = self._sandbox(sandbox_id)
+        sandbox.order = tuple(networks)
+        self._refresh(sandbox)
 
     async def open_sandbox(self, sandbox_id: str, ns_path: str, upstreams: Sequence[Upstream]) -> DnsPorts:
         """Listen in the namespace; the ports are for the sandbox's DNS translation (firewall).
@@ -40,12 +87,48 @@ class Names:
         Opening an open sandbox changes its upstreams and gives the same ports again.
         Raises Failed when the sockets cannot be made.
         """
-        raise NotImplementedError
+        sandbox = self._sandbox(sandbox_id)
+        sandbox.resolver.offer(tuple(upstreams))
+        ports = self._server.open(sandbox_id, ns_path, sandbox.resolver)
+        sandbox.listening = True
+        return ports
 
     async def close_sandbox(self, sandbox_id: str) -> None:
         """Stop listening; unknown is fine. The namespace is not kept alive any longer."""
-        raise NotImplementedError
+        self._server.close(sandbox_id)
+        sandbox = self._sandboxes.get(sandbox_id)
+        if sandbox is not None:
+            sandbox.listening = False
+            self._forget_if_unused(sandbox_id, sandbox)
 
     def counters(self) -> Mapping[str, int]:
-        """Since the start: answered, forwarded, refused, ignored, upstream failures."""
-        raise NotImplementedError
+        """Since the start: answered here, forwarded, refused, and how forwarding failed."""
+        return self._server.counters()
+
+    def _sandbox(self, sandbox_id: str) -> _Sandbox:
+        sandbox = self._sandboxes.get(sandbox_id)
+        if sandbox is None:
+            sandbox = self._sandboxes[sandbox_id] = _Sandbox(SandboxResolver(self._directory.view(())))
+        return sandbox
+
+    def _forget_if_unused(self, sandbox_id: str, sandbox: _Sandbox) -> None:
+        if not sandbox.endpoints and not sandbox.listening:
+            del self._sandboxes[sandbox_id]
+
+    def _refresh(self, sandbox: _Sandbox) -> None:
+        """Give the resolver the view and the freedom that the sandbox's endpoints amount to."""
+        attached = sorted(sandbox.endpoints.values(), key=lambda pair: _rank(sandbox.order, pair[0]))
+        sights = tuple(Sight(network.id, network.name, _aliases(endpoint)) for endpoint, network in attached)
+        sandbox.resolver.view = self._directory.view(sights)
+        sandbox.resolver.confine(all(network.internal for _, network in attached))
+
+
+def _rank(order: tuple[str, ...], endpoint: Endpoint) -> tuple[int, int]:
+    arranged = order.index(endpoint.network_id) if endpoint.network_id in order else len(order)
+    return arranged, endpoint.order
+
+
+def _aliases(endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
+    """The private aliases of `container:alias` links; a container given by its full id is known by the short one."""
+    pairs = (link.rpartition(":") for link in endpoint.spec.links)
+    return tuple((alias, short(target) if is_local_id(target) else target) for target, _, alias in pairs)

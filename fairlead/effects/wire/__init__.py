@@ -1,0 +1,1 @@
+"""Shells that move bytes between sockets and state machines; sockets may live in any namespace."""
