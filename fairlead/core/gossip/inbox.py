@@ -1,0 +1,128 @@
+"""What comes in, and how far it is trusted.
+
+A packet is believed when it opens under one of our keys, comes from the session that its sender's membership record
+names, and was not seen before. One that opens but comes from an unknown session may only introduce its sender; the rest
+of it is ignored then, and the sender is asked who it is.
+"""
+
+from __future__ import annotations
+
+from fairlead.core.gossip import member as members
+from fairlead.core.gossip.errors import PeerError
+from fairlead.core.gossip.member import Address, Member
+from fairlead.core.gossip.parts import Parts
+from fairlead.core.gossip.replay import ReplayGuard
+from fairlead.core.gossip.wire import codec
+from fairlead.core.gossip.wire.messages import Ack, Alive, Message, Nack, Packet, Ping, Relay, Who
+from fairlead.core.gossip.wire.stream import Answer, Check, Deliver, Difference, Here, Question, Sync, Thanks
+
+INTRODUCTIONS_ASKED = 50
+"""Strangers that are asked who they are, per second."""
+
+
+class Inbox:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._replays = ReplayGuard()
+        self._second = parts.turn.now
+        self._heard: dict[str, int] = {}  # packets by sender in the current second
+        self._asked = 0
+
+    def packet(self, data: bytes, source: Address) -> str:
+        """Handles a datagram and returns its sender's name. Raises PeerError when it is not acceptable."""
+        counters = self._parts.turn.counters
+        counters.packets_received += 1
+        counters.bytes_received += len(data)
+        session, counter, body = self._parts.envelope.open(data)
+        packet = codec.decode_packet(body)
+        sender = packet.sender
+        self._limit(sender)
+        member = self._parts.roster.get(sender)
+        if member is None or member.session != session:
+            member = self._introduced(packet, session, source)
+        if not self._replays.accept(sender, counter):
+            raise PeerError("replay")
+        self._messages(packet.messages, member, source)
+        return sender
+
+    def question(self, hello: bytes, data: bytes) -> bytes:
+        """The sealed answer to a stream question."""
+        request, nonce = self._parts.calls.open_question(hello, data)
+        self._limit(request.sender.name)
+        if isinstance(request.question, Sync):
+            self._parts.membership.hear_alive(request.sender)
+        return self._parts.calls.seal_answer(nonce, self._answer(request.question))
+
+    def forget(self, name: str) -> None:
+        """The member is gone or in another session: its counters start anew."""
+        self._replays.forget(name)
+
+    def _messages(self, messages: list[Message], member: Member, source: Address) -> None:
+        parts, theirs = self._parts, None
+        for message in messages:
+            match message:
+                case Ping():
+                    parts.coordinates.heard(member.name, message.position)
+                    parts.prober.hear_ping(message, source, member)
+                    if message.target == parts.roster.own_name:
+                        theirs = message.digest
+                case Ack():
+                    parts.coordinates.heard(member.name, message.position)
+                    parts.prober.hear_ack(message, member.name)
+                case Relay():
+                    parts.prober.hear_relay(message, source, member.name)
+                case Nack():
+                    parts.prober.hear_nack(message, member.name)
+                case Who():
+                    self._introduce(source, [])
+                case _:
+                    parts.records.hear(message)
+        # Only now: the packet's own records may have settled the difference.
+        if theirs is not None and theirs != parts.holdings.digest_with(member.name):
+            parts.syncer.disagree(member)
+
+    def _answer(self, question: Question) -> Answer:
+        parts = self._parts
+        match question:
+            case Check(target=target):
+                if target != parts.roster.own_name:
+                    raise PeerError("wrong target")
+                return Here(parts.joiner.age)
+            case Sync():
+                return self._difference(question)
+            case Deliver(records=records):
+                parts.records.hear_all(records)
+                return Thanks()
+
+    def _difference(self, question: Sync) -> Difference:
+        return self._parts.syncer.answer(question)
+
+    def _introduced(self, packet: Packet, session: bytes, source: Address) -> Member:
+        """The sender, if the packet itself makes it known."""
+        for message in packet.messages:
+            if isinstance(message, Alive) and message.name == packet.sender and message.session == session:
+                self._parts.membership.hear_alive(message)
+        member = self._parts.roster.get(packet.sender)
+        if member is not None and member.session == session and packet.sender != self._parts.roster.own_name:
+            return member
+        if self._asked < INTRODUCTIONS_ASKED and packet.sender != self._parts.roster.own_name:
+            self._asked += 1
+            self._introduce(source, [codec.encode(Who())])
+        raise PeerError("stranger")
+
+    def _introduce(self, to: Address, messages: list[bytes]) -> None:
+        own = codec.encode(members.to_alive(self._parts.roster.own))
+        self._parts.mail.send(to, None, [own, *messages])
+
+    def _limit(self, sender: str) -> None:
+        turn = self._parts.turn
+        if turn.now - self._second >= 1.0:
+            self._second = turn.now
+            self._heard.clear()
+            self._asked = 0
+        heard = self._heard.get(sender, 0) + 1
+        self._heard[sender] = heard
+        if heard > turn.config.max_peer_rate:
+            raise PeerError("rate")
+        if len(self._heard) > 2 * turn.config.max_members:
+            raise PeerError("rate")
