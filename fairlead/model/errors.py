@@ -70,3 +70,7 @@ class KernelRefused(Failed):
     def exists(self) -> bool:
         """The object was already there: EEXIST."""
         return self.errno == 17
+
+
+class RuntimeRefused(Failed):
+    """The OCI runtime refused; the message is its own reason ("exec: \"foo\": executable file not found in $PATH")."""

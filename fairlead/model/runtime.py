@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fairlead.model.container import Container, ExecSpec
 
@@ -102,6 +103,18 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which part of a log. `since` and `until` are ns since the epoch (0: no limit); `tail` None means all."""
+
+    stdout: bool = True
+    stderr: bool = True
+    since: int = 0
+    until: int = 0
+    tail: int | None = None
+    follow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryUsage:
     """Bytes. `limit` is the host's memory when there is none; `stats` the kernel's own counters."""
 
@@ -159,6 +172,24 @@ class InterfaceCounters:
     tx_packets: int = 0
     tx_errors: int = 0
     tx_dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FileRoot:
+    """A container's file system. While it runs, `pid`'s view of it; else (`pid` 0) `rootfs` with `mounts` over it."""
+
+    pid: int
+    rootfs: Path
+    mounts: tuple[MountPoint, ...] = ()
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackOptions:
+    """`keep_kind`: refuse to put a directory over a file or the reverse. `keep_owner`: owners as in the archive."""
+
+    keep_kind: bool = False
+    keep_owner: bool = False
 
 
 @dataclass(frozen=True, slots=True)

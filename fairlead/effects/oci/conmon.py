@@ -21,18 +21,10 @@ from pathlib import Path
 import msgspec
 
 from fairlead.effects.oci.process import Stdio, ended, read_some, spawn
-from fairlead.model.errors import Failed
+from fairlead.model.errors import RuntimeRefused
 
 WINDOW_SIZE, REOPEN_LOG = 1, 2
 CREATE_LOG = "runc.log"
-
-
-class RuntimeRefused(Failed):
-    """The OCI runtime refused; `text` is its own reason."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        super().__init__(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import msgspec
 
-from fairlead.effects.oci.conmon import RuntimeRefused
 from fairlead.effects.oci.process import Exit, Stdio, ended, read_some, spawn, write_all
+from fairlead.model.errors import RuntimeRefused
 from fairlead.model.runtime import STDERR, STDOUT
 
 Json = dict[str, object]

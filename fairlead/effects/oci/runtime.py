@@ -29,14 +29,14 @@ import msgspec
 
 from fairlead.effects.oci import attach, cgroup, conmon, resources, spec
 from fairlead.effects.oci.capabilities import available_here
-from fairlead.effects.oci.conmon import Bundle, Programs, RuntimeRefused
+from fairlead.effects.oci.conmon import Bundle, Programs
 from fairlead.effects.oci.exec import ExecCommand, ExecProcess
 from fairlead.effects.oci.process import NO_STATUS, Exit, adopt_orphans, run
 from fairlead.effects.oci.seccomp import Profiles
 from fairlead.effects.oci.shm import make_shm, remove_shm
 from fairlead.effects.oci.users import identity_in
 from fairlead.model.container import Container, Resources
-from fairlead.model.errors import Failed
+from fairlead.model.errors import Failed, RuntimeRefused
 from fairlead.model.runtime import Ended, ExecLaunch, Launch, Launched, Survivor, Usage
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fairlead.effects.oci.mounts import mount, unmount
+from fairlead.effects.oci.mount import MS_NODEV, MS_NOEXEC, MS_NOSUID, detach, mount
 
-MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x2, 0x4, 0x8
 
 
 def make_shm(path: Path, size: int) -> None:
@@ -18,4 +17,4 @@ def make_shm(path: Path, size: int) -> None:
 def remove_shm(path: Path) -> None:
     """Unmount; nothing there is fine."""
     if path.exists() and path.is_mount():
-        unmount(path)
+        detach(path)
