@@ -132,7 +132,10 @@ class DelLink:
 
 @dataclass(frozen=True, slots=True)
 class SetLink:
-    """Change an interface that exists; None leaves a property alone. Empty `master` frees it."""
+    """Change an interface that exists; None leaves a property alone. Empty `master` frees it.
+
+    `to_ns` moves it into another namespace, in the same step as `rename`: it is down there, without addresses.
+    """
 
     name: str
     ns: str = HOST
@@ -143,6 +146,7 @@ class SetLink:
     rename: str | None = None
     alias: str | None = None
     port: Mapping[str, int] = field(default_factory=dict)
+    to_ns: str | None = None
 
     def inverse(self) -> None:
         return None
@@ -284,7 +288,9 @@ class ChangeRules:
 @dataclass(frozen=True, slots=True)
 class FlushFlows:
     """Forget conntrack entries whose original destination was `address`:`port`, or, with `reply`, those
-    that were translated to it. Needed so that UDP finds a new owner of a port at once."""
+    that were translated to it. Needed so that UDP finds a new owner of a port at once.
+
+    Port 0 stands for every port, 0.0.0.0 or :: for every address of that family."""
 
     address: Address
     port: int

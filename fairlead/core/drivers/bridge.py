@@ -1,0 +1,245 @@
+"""Bridge networks: one Linux bridge per network, a veth pair per endpoint.
+
+The bridge has the gateway's addresses, so the host routes for its containers. Whatever concerns packets that pass the
+host (masquerading, isolation, published ports) is elements of the host's table; whatever stays on the bridge is never
+seen by it. Where containers may not talk (`enable_icc=false`), their ports are isolated in the bridge itself.
+
+IPv4 and IPv6 differ only in the values of addresses. An address family that the network does not have is switched off
+on its bridge and in its interfaces, so that not even link-local addresses appear (CVE-2024-32473).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
+
+from fairlead.core.drivers import bridge_options, endpoint_options, names, segments
+from fairlead.core.drivers.bridge_options import BridgeOptions
+from fairlead.core.drivers.contract import Abilities, Attachment, Expected, Neighbourhood, Site
+from fairlead.core.firewall.elements import change, endpoint_elements, network_elements
+from fairlead.core.firewall.network_rules import ISOLATED
+from fairlead.core.sandbox import Leg
+from fairlead.model.endpoint import UDP, Endpoint
+from fairlead.model.errors import Invalid, NotAllowed
+from fairlead.model.host import HostFacts
+from fairlead.model.network import LOCAL, Network, NetworkSpec, Pool
+from fairlead.model.plan import (
+    HOST,
+    AddAddress,
+    AddBridge,
+    AddVeth,
+    AnnounceAddress,
+    ChangeRules,
+    DelLink,
+    FlushFlows,
+    Interface,
+    Operation,
+    Plan,
+    SetLink,
+    SetSysctl,
+)
+from fairlead.model.ruleset import Element
+
+
+class Bridge:
+    """`docker network create -d bridge`, and the default one."""
+
+    name = "bridge"
+    scope = LOCAL
+    can = Abilities(publishes_ports=True, holds_gateway=True, reaches_host=True)
+
+    def gateway(self, spec: NetworkSpec) -> bool:
+        return True
+
+    def link(self, network: Network) -> str:
+        return network.options.get(bridge_options.NAME) or names.bridge(network.id)
+
+    def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
+        warnings = bridge_options.check(network.options)
+        chosen = bridge_options.read(network.options)
+        for version in (4, 6):
+            if sum(pool.subnet.version == version for pool in network.pools) > 1:
+                raise NotAllowed("bridge driver doesn't support multiple subnets")
+        if ISOLATED in (chosen.mode4, chosen.mode6) and not network.internal:
+            raise Invalid(f"gateway mode '{ISOLATED}' can only be used for an internal network")
+        self._refuse_taken_name(network, around)
+        return warnings
+
+    def _refuse_taken_name(self, network: Network, around: Neighbourhood) -> None:
+        link = self.link(network)
+        for other in around.others:
+            if other.link == link:
+                raise NotAllowed(
+                    f"cannot create network {network.id} ({link}): conflicts with network {other.id} ({link}): "
+                    "networks have same bridge name"
+                )
+        there = around.facts.links.get(link)
+        if there is not None and there.kind != "bridge":
+            raise NotAllowed(f"cannot create network {network.name}: interface {link} exists and is not a bridge")
+
+    def validate_endpoint(self, network: Network, endpoint: Endpoint) -> None:
+        endpoint_options.check(endpoint.spec.driver_opts)
+
+    def create(self, network: Network, around: Neighbourhood) -> Plan:
+        there = around.facts.links.get(network.link)
+        owner = around.facts.owner
+        foreign = there is not None and not names.owner_of(owner, there.alias)
+        made = () if foreign else (_own_bridge(network, owner),)
+        return Plan((*made, *_settings(network), ChangeRules(change(add=_elements(network)))))
+
+    def remove(self, network: Network, around: Neighbourhood) -> Plan:
+        """The bridge goes unless somebody else had made it; then it only loses our addresses."""
+        there = around.facts.links.get(network.link)
+        unmade: tuple[Operation, ...]
+        if there is None or names.owner_of(around.facts.owner, there.alias):
+            unmade = (DelLink(network.link),)
+        else:
+            unmade = tuple(AddAddress(network.link, address).inverse() for address in _gateways(network))
+        return Plan((ChangeRules(change(remove=_elements(network))), *unmade))
+
+    def attach(self, network: Network, endpoint: Endpoint, site: Site) -> Plan:
+        chosen = bridge_options.read(network.options)
+        first = endpoint.segment > 0 and site.sharing == 0
+        owner = site.facts.owner
+        ground = segments.build(network, endpoint.segment, owner, chosen.mtu, chosen.icc) if first else ()
+        wired = _wire(network, endpoint, chosen, site)
+        return Plan((*ground, *wired, *_announce(endpoint, site.ns))) + self.publish(network, endpoint)
+
+    def detach(self, network: Network, endpoint: Endpoint, site: Site) -> Plan:
+        last = endpoint.segment > 0 and site.sharing == 0
+        ground = segments.raze(network, endpoint.segment) if last else ()
+        out: tuple[Operation, ...] = ()
+        if site.ns != HOST:
+            out = (SetLink(endpoint.ifname, site.ns, up=False, rename=_gone(endpoint), to_ns=HOST),)
+        unwired = (*out, DelLink(endpoint.host_ifname, deferred=True))
+        return self.unpublish(network, endpoint) + Plan((*unwired, *ground))
+
+    def publish(self, network: Network, endpoint: Endpoint) -> Plan:
+        added = _endpoint_elements(network, endpoint)
+        if not added:
+            return Plan()
+        stale = (FlushFlows(p.host_ip, p.host_port, UDP) for p in endpoint.published if p.protocol == UDP)
+        return Plan((ChangeRules(change(add=added)), *stale))
+
+    def unpublish(self, network: Network, endpoint: Endpoint) -> Plan:
+        removed = _endpoint_elements(network, endpoint)
+        if not removed:
+            return Plan()
+        udp = any(port.protocol == UDP for port in endpoint.published)
+        stale = (FlushFlows(a.ip, 0, UDP, reply=True) for a in endpoint.addresses if udp)
+        return Plan((ChangeRules(change(remove=removed)), *stale))
+
+    def leg(self, network: Network, endpoint: Endpoint) -> Leg:
+        return Leg(
+            endpoint.id,
+            network.name,
+            endpoint.ifname,
+            endpoint.spec.gw_priority,
+            network.internal,
+            endpoint.gateway4,
+            endpoint.gateway6,
+        )
+
+    def expected(self, network: Network, attachments: Sequence[Attachment], facts: HostFacts) -> Expected:
+        chosen = bridge_options.read(network.options)
+        there = facts.links.get(network.link)
+        foreign = there is not None and not names.owner_of(facts.owner, there.alias)
+        operations: list[Operation] = [] if foreign else [_own_bridge(network, facts.owner)]
+        operations += _settings(network)
+        for segment in sorted({a.endpoint.segment for a in attachments} - {0}):
+            operations += segments.build(network, segment, facts.owner, chosen.mtu, chosen.icc)
+        elements = list(_elements(network))
+        for attachment in attachments:
+            site = Site(facts, attachment.ns, attachment.ipv6)
+            operations += _wire(network, attachment.endpoint, chosen, site)
+            elements += _endpoint_elements(network, attachment.endpoint)
+        return Expected(tuple(operations), tuple(elements))
+
+
+def _own_bridge(network: Network, owner: str) -> AddBridge:
+    mtu = bridge_options.read(network.options).mtu
+    alias = names.tag(owner, names.NETWORK, network.id)
+    return AddBridge(network.link, _bridge_mac(network.id), mtu, alias)
+
+
+def _bridge_mac(network_id: str) -> str:
+    """Fixed by the network, since a bridge without one of its own changes it as ports come and go."""
+    return "02:42:" + ":".join(network_id[at : at + 2] for at in range(0, 8, 2))
+
+
+def _settings(network: Network) -> Iterator[Operation]:
+    """Sysctls, then addresses, then up. Published ports on loopback need route_localnet; the table's `guard` closes
+    what it opens."""
+    link, ipv6 = network.link, "net/ipv6/conf"
+    yield SetSysctl(f"{ipv6}/{link}/disable_ipv6", "0" if network.ipv6 else "1")
+    if network.ipv6:
+        yield SetSysctl(f"{ipv6}/{link}/accept_ra", "0")
+    if network.ipv4 and not network.internal:
+        yield SetSysctl(f"net/ipv4/conf/{link}/route_localnet", "1")
+    for address in _gateways(network):
+        yield AddAddress(link, address)
+    yield SetLink(link, up=True)
+
+
+def _gateways(network: Network) -> Iterator[Interface]:
+    chosen = bridge_options.read(network.options)
+    for pool in network.pools:
+        if pool.gateway is not None and chosen.holds_gateway(pool.subnet.version):
+            yield _with_prefix(pool)
+
+
+def _with_prefix(pool: Pool) -> Interface:
+    address, length = str(pool.gateway), pool.subnet.prefixlen
+    return IPv4Interface((address, length)) if pool.subnet.version == 4 else IPv6Interface((address, length))
+
+
+def _elements(network: Network) -> tuple[Element, ...]:
+    return network_elements(bridge_options.read(network.options).rules(network.link, network.internal))
+
+
+def _endpoint_elements(network: Network, endpoint: Endpoint) -> tuple[Element, ...]:
+    if not endpoint.published:
+        return ()
+    rules = bridge_options.read(network.options).rules(network.link, network.internal)
+    ipv4, ipv6 = endpoint.ipv4, endpoint.ipv6
+    return endpoint_elements(rules, ipv4.ip if ipv4 else None, ipv6.ip if ipv6 else None, endpoint.published)
+
+
+def _wire(network: Network, endpoint: Endpoint, chosen: BridgeOptions, site: Site) -> Iterator[Operation]:
+    """The pair, its settings, its addresses, up: in that order, so that nothing is sent from a half-made interface."""
+    name, ns = endpoint.ifname, site.ns
+    yield AddVeth(
+        endpoint.host_ifname,
+        name,
+        ns,
+        endpoint.mac,
+        segments.master(network, endpoint.segment),
+        chosen.mtu,
+        names.tag(site.facts.owner, names.ENDPOINT, endpoint.id),
+        port={} if chosen.icc else {"isolated": 1},
+    )
+    if (endpoint.ipv6 is not None) != site.ipv6:
+        yield SetSysctl(f"net/ipv6/conf/{name}/disable_ipv6", "0" if endpoint.ipv6 else "1", ns)
+    yield from endpoint_options.sysctl_operations(endpoint, ns)
+    for address in endpoint.addresses:
+        yield AddAddress(name, address, ns)
+    for text in endpoint.spec.link_local:
+        yield AddAddress(name, _host_route(text), ns)
+    yield SetLink(name, ns, up=True)
+
+
+def _host_route(text: str) -> Interface:
+    address = ip_address(text)
+    return IPv4Interface((address, 16)) if address.version == 4 else IPv6Interface((address, 64))
+
+
+def _announce(endpoint: Endpoint, ns: str) -> Iterator[Operation]:
+    """A MAC that the user chose does not follow from the address, so neighbours may remember another one for it."""
+    if endpoint.spec.mac:
+        for address in endpoint.addresses:
+            yield AnnounceAddress(endpoint.ifname, address.ip, endpoint.mac, ns)
+
+
+def _gone(endpoint: Endpoint) -> str:
+    """Where an interface is called while it waits on the host for its end."""
+    return f"gone{endpoint.host_ifname.removeprefix('veth')}"
