@@ -152,11 +152,21 @@ class Nftables:
 
     def _steps(self, transaction: Transaction) -> list[_Step]:
         family, table = transaction.family, transaction.table
+        steps = self._ensured(transaction.ensure) if transaction.ensure else []
         if transaction.replace:
-            return [_Step(each) for each in table_messages(transaction.replace, transaction.add)]
-        steps = [_Step(each) for each in erase_messages(family, table)] if transaction.destroy else []
+            return steps + [_Step(each) for each in table_messages(transaction.replace, transaction.add)]
+        if transaction.destroy:
+            steps += [_Step(each) for each in erase_messages(family, table)]
         steps += [step for each in transaction.remove if (step := self._removal(family, table, each))]
         return steps + [self._addition(family, table, each) for each in transaction.add]
+
+    def _ensured(self, table: Table) -> list[_Step]:
+        """Those parts of the table that are absent."""
+        there = self.chains(table.family, table.name)
+        absent = tuple(chain for chain in table.chains if there is None or chain.name not in there)
+        if there is not None and not absent:
+            return []
+        return [_Step(each) for each in _TableWriter(replace(table, chains=absent)).messages(())]
 
     def _addition(self, family: str, table: str, element: Element) -> _Step:
         shape = self.shape(family, table, element.set)

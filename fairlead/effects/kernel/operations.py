@@ -1,0 +1,215 @@
+"""Every operation of a plan, translated: which messages, what undoes them, which refusals mean "already so"."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+
+from fairlead.effects.kernel import addresses, links
+from fairlead.effects.kernel.addresses import Route
+from fairlead.effects.kernel.announce import announce
+from fairlead.effects.kernel.apply import Request, Run
+from fairlead.effects.kernel.conntrack import flush_flows
+from fairlead.effects.kernel.link_making import make_link
+from fairlead.effects.kernel.netlink import Message
+from fairlead.effects.kernel.places import Place
+from fairlead.effects.kernel.reaper import DOOMED
+from fairlead.effects.kernel.sysctl import read_sysctl, write_sysctl
+from fairlead.effects.kernel.words import in_words
+from fairlead.model.errors import KernelRefused
+from fairlead.model.plan import (
+    HOST,
+    AddAddress,
+    AddFdb,
+    AddNeighbour,
+    AddRoute,
+    AnnounceAddress,
+    ChangeRules,
+    DelAddress,
+    DelFdb,
+    DelLink,
+    DelNeighbour,
+    DelRoute,
+    FlushFlows,
+    Operation,
+    SetLink,
+    SetSysctl,
+)
+
+_MISSING = frozenset((errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENXIO))
+
+
+def perform(run: Run, operation: Operation) -> None:
+    """Carry out one operation, or queue it. Raises KernelRefused."""
+    match operation:
+        case DelLink() | DelAddress() | DelRoute() | DelNeighbour() | DelFdb():
+            _remove(run, operation)
+        case SetLink():
+            _set_link(run, operation)
+        case AddAddress():
+            _add_address(run, operation)
+        case AddRoute():
+            _add_route(run, operation)
+        case AddNeighbour() | AddFdb():
+            _add_neighbour(run, operation)
+        case SetSysctl():
+            _set_sysctl(run, operation)
+        case AnnounceAddress():
+            run.flush()
+            announce(operation)
+        case ChangeRules():
+            _change_rules(run, operation)
+        case FlushFlows():
+            flush_flows(run.place(operation.ns).netfilter, operation)
+        case _:
+            make_link(run, operation)
+
+
+def _add_address(run: Run, operation: AddAddress) -> None:
+    words, place = in_words(operation), run.place(operation.ns)
+    index = run.index(place, operation.link, words)
+    message = addresses.new_address(index, operation.address)
+    run.send(place, Request(words, (message,), operation.inverse(), on_exists=lambda: None))
+
+
+def _add_route(run: Run, operation: AddRoute) -> None:
+    """With `replace` a different route to that destination gives way, and comes back on undo."""
+    words, place = in_words(operation), run.place(operation.ns)
+    route = _route(run, place, operation, words)
+    route = replace(route, on_link=operation.scope_link)
+
+    def exists() -> Operation | None:
+        old = _route_to(place, route)
+        if old == route:
+            return None
+        if not operation.replace:
+            raise KernelRefused(words, errno.EEXIST)
+        ack = place.route.request([addresses.put_route(route)])[0]
+        if ack.errno:
+            raise KernelRefused(words, ack.errno, ack.detail)
+        return _as_operation(place, old, operation) if old else operation.inverse()
+
+    run.send(place, Request(words, (addresses.new_route(route),), operation.inverse(), on_exists=exists))
+
+
+def _route(run: Run, place: Place, operation: AddRoute | DelRoute, words: str) -> Route:
+    index = run.index(place, operation.link, words) if operation.link else 0
+    version = operation.destination.version if operation.destination else operation.family
+    return Route(operation.destination, version, index, operation.via)
+
+
+def _route_to(place: Place, wanted: Route) -> Route | None:
+    """The route of the main table to the same destination; its device is compared only where one is wanted."""
+    for payload in place.route.dump(addresses.every_route(wanted.version)):
+        found = addresses.read_route(payload)
+        if found and found.destination == wanted.destination:
+            same = found == wanted or (not wanted.index and found.via == wanted.via)
+            return wanted if same else found
+    return None
+
+
+def _as_operation(place: Place, route: Route, like: AddRoute) -> AddRoute:
+    link = next((name for name, index in place.indexes.items() if index == route.index), "")
+    return replace(like, link=link, via=route.via, scope_link=route.on_link, replace=True)
+
+
+def _add_neighbour(run: Run, operation: AddNeighbour | AddFdb) -> None:
+    """An entry that the kernel has already is overwritten; then it is not removed on undo."""
+    words, place = in_words(operation), run.place(operation.ns)
+    index = run.index(place, operation.link, words)
+    if isinstance(operation, AddFdb):
+        first, again = (
+            addresses.put_forwarding(index, operation.mac, operation.remote, exclusive) for exclusive in (True, False)
+        )
+    else:
+        first, again = (
+            addresses.put_neighbour(index, operation.address, operation.mac, exclusive) for exclusive in (True, False)
+        )
+
+    def exists() -> None:
+        ack = place.route.request([again])[0]
+        if ack.errno:
+            raise KernelRefused(words, ack.errno, ack.detail)
+
+    run.send(place, Request(words, (first,), operation.inverse(), on_exists=exists))
+
+
+def _remove(run: Run, operation: DelLink | DelAddress | DelRoute | DelNeighbour | DelFdb) -> None:
+    """What is missing, with its link or with its whole namespace, is removed already."""
+    words = in_words(operation)
+    try:
+        place = run.place(operation.ns)
+        if isinstance(operation, DelLink):
+            _delete_link(run, place, operation)
+            return
+        message = _removal(run, place, operation, words)
+        run.send(place, Request(words, (message,), operation.inverse(), tolerated=_MISSING))
+    except KernelRefused as refused:
+        if not refused.missing:
+            raise
+
+
+def _removal(run: Run, place: Place, operation: DelAddress | DelRoute | DelNeighbour | DelFdb, words: str) -> Message:
+    if isinstance(operation, DelRoute):
+        return addresses.del_route(_route(run, place, operation, words))
+    index = run.index(place, operation.link, words)
+    match operation:
+        case DelAddress(address=interface):
+            return addresses.del_address(index, interface)
+        case DelNeighbour(address=address):
+            return addresses.del_neighbour(index, address)
+        case DelFdb(mac=mac, remote=remote):
+            return addresses.del_forwarding(index, mac, remote)
+
+
+def _delete_link(run: Run, place: Place, operation: DelLink) -> None:
+    place.indexes.pop(operation.name, None)
+    if operation.ns == HOST:
+        run.expected.add(operation.name)
+    if not operation.deferred:
+        run.send(place, Request(in_words(operation), (links.delete(operation.name),), tolerated=_MISSING))
+        return
+    message = links.change(operation.name, links.Change(group=DOOMED))
+    run.send(place, Request(in_words(operation), (message,), tolerated=_MISSING))
+    run.flush()
+    run.reaper.doom(operation.ns, operation.name)
+
+
+def _set_link(run: Run, operation: SetLink) -> None:
+    words, place = in_words(operation), run.place(operation.ns)
+    messages: list[Message] = []
+    name = operation.name
+    if operation.rename and operation.rename != name:
+        messages.append(links.rename(run.index(place, name, words), operation.rename))
+        place.indexes.pop(name)
+        name = operation.rename
+    master = operation.master
+    index = None if master is None else run.index(place, master, words) if master else 0
+    wanted = links.Change(up=operation.up, mtu=operation.mtu, mac=operation.mac, master=index, alias=operation.alias)
+    try:
+        if wanted != links.Change():
+            messages.append(links.change(name, wanted))
+        if operation.port:
+            messages.append(links.change(name, links.Change(port=operation.port)))
+    except KeyError as unknown:
+        raise KernelRefused(words, errno.EINVAL, f"no bridge port option {unknown}") from unknown
+    if messages:
+        run.send(place, Request(words, tuple(messages)))
+
+
+def _set_sysctl(run: Run, operation: SetSysctl) -> None:
+    """Undo puts the old value back. Many parameters belong to links, so the queue goes first."""
+    run.flush()
+    before = read_sysctl(operation.path, operation.ns)
+    if before != operation.value:
+        write_sysctl(operation.path, operation.value, operation.ns)
+        if before is not None:
+            run.changed.append(replace(operation, value=before))
+
+
+def _change_rules(run: Run, operation: ChangeRules) -> None:
+    run.flush()
+    changed = run.place(operation.ns).nftables.commit(operation.transaction)
+    undo = changed.inverse()
+    if undo:
+        run.changed.append(ChangeRules(undo, operation.ns))

@@ -1,0 +1,66 @@
+"""Operations in words, for people who read why one was refused."""
+
+from __future__ import annotations
+
+from fairlead.model.plan import (
+    AddAddress,
+    AddBridge,
+    AddDummy,
+    AddFdb,
+    AddMacvlan,
+    AddNeighbour,
+    AddRoute,
+    AddVeth,
+    AddVlan,
+    AddVxlan,
+    DelAddress,
+    DelFdb,
+    DelLink,
+    DelNeighbour,
+    DelRoute,
+    Operation,
+    SetLink,
+)
+
+
+def in_words(operation: Operation) -> str:
+    """What is tried: "create veth veth12ab34c", "add address 172.17.0.2/16 to eth0"."""
+    match operation:
+        case AddBridge(name):
+            return f"create bridge {name}"
+        case AddVeth(name, peer):
+            return f"create veth {name} (peer {peer})"
+        case AddMacvlan(kind, name, parent):
+            return f"create {kind} {name} on {parent}"
+        case AddVlan(name, parent, vlan):
+            return f"create vlan {name} ({vlan} on {parent})"
+        case AddDummy(name):
+            return f"create dummy {name}"
+        case AddVxlan(name, vni):
+            return f"create vxlan {name} (vni {vni})"
+        case DelLink(name):
+            return f"delete link {name}"
+        case SetLink(name):
+            return f"change link {name}"
+        case AddAddress(link, address):
+            return f"add address {address} to {link}"
+        case DelAddress(link, address):
+            return f"remove address {address} from {link}"
+        case AddRoute() | DelRoute():
+            return _route_words(operation)
+        case AddNeighbour(link, neighbour, mac):
+            return f"add neighbour {neighbour} {mac} on {link}"
+        case DelNeighbour(link, neighbour):
+            return f"remove neighbour {neighbour} from {link}"
+        case AddFdb(link, mac, remote):
+            return f"add forwarding entry {mac} to {remote} on {link}"
+        case DelFdb(link, mac, remote):
+            return f"remove forwarding entry {mac} to {remote} from {link}"
+    return type(operation).__name__
+
+
+def _route_words(operation: AddRoute | DelRoute) -> str:
+    verb = "add" if isinstance(operation, AddRoute) else "remove"
+    via = f" via {operation.via}" if operation.via else ""
+    link = f" dev {operation.link}" if operation.link else ""
+    return f"{verb} route {operation.destination or 'default'}{via}{link}"
