@@ -16,11 +16,13 @@ from fairlead.model.config import DaemonConfig
 if TYPE_CHECKING:
     from fairlead.engine.networks import Networks
     from fairlead.engine.sandboxes import Sandboxes
+    from fairlead.engine.system import System
 
 
 class Engine:
     networks: Networks
     sandboxes: Sandboxes
+    system: System
 
     def __init__(self, config: DaemonConfig, world: World) -> None:
         self.config = config

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from fairlead.engine.ports import Clock
 from fairlead.model.event import Event
@@ -25,6 +25,10 @@ class EventBus:
         self._past: deque[Event] = deque(maxlen=MEMORY)
         self._listeners: set[_Listener] = set()
 
+    @property
+    def listeners(self) -> int:
+        return len(self._listeners)
+
     def publish(self, event: Event) -> None:
         """Remember the event and hand it to every listener that wants it. Never waits."""
         self._past.append(event)
@@ -33,7 +37,7 @@ class EventBus:
 
     async def subscribe(
         self, since: int | None = None, until: int | None = None, wanted: Wanted = lambda event: True
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Events from `since` (ns since the epoch; None: from now on) to `until` (None: for ever)."""
         listener = _Listener(wanted)
         self._listeners.add(listener)
