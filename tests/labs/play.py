@@ -1,0 +1,165 @@
+"""Plays: what a user types and what must be answered, as text.
+
+    $ docker network create frontend          a command, run by `sh -c` on the host
+    {n1:id}                                   its whole output, line by line
+    $ docker exec rose ifconifg
+    OCI runtime exec failed: ...
+    [exit 127]                                where it is not 0
+    % docker exec -it c1 sh                   on a terminal; `> ` lines are typed, the others must appear in order
+    > hostname
+    {c1:12}
+    ? curl -s localhost:8000                  tried again until it answers so, for what comes up by itself
+    @ kill | stop | start | restart FLAGS     the daemon
+    # why a line is as it is
+
+Words in braces match what differs from run to run. `{n1:id}` is a 64-digit id, bound to the name at its first
+use and the same ever after; `{n1:12}` are its first twelve. `{mac}`, `{time}` (RFC 3339), `{ago}`, `{num}`, `{veth}`,
+`{name}` (a generated container name), `{any}` (the rest of a line) match by form. In commands, bound names stand for
+their values. When an expected output is JSON it is compared as JSON, so the order of keys does not matter.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+FORMS = {
+    "mac": r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}",
+    "time": r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[ +-][0-9:+]+(?: UTC)?)",
+    "ago": r"(?:Less than a second|About a minute|\d+ \w+)",
+    "num": r"[0-9]+(?:\.[0-9]+)?",
+    "veth": r"veth[0-9a-f]{7}",
+    "name": r"[a-z]+_[a-z]+",
+    "any": r".*",
+}
+_TOKEN = re.compile(rf"\{{(?:(\w+):(id|12)|({'|'.join(FORMS)}))\}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`kind` is "$", "%", "?" or "@". `typed` are lines for a terminal."""
+
+    line: int
+    kind: str
+    command: str
+    expected: tuple[str, ...]
+    typed: tuple[str, ...] = ()
+    exit_code: int = 0
+
+
+def parse(text: str) -> list[Step]:
+    steps: list[Step] = []
+    blocks = re.split(r"(?m)^(?=[$%?@] )", text)
+    line = 1 + blocks[0].count("\n")
+    for block in blocks[1:]:
+        head, *rest = block.rstrip("\n").split("\n")
+        body = [entry for entry in rest if not entry.startswith("# ")]
+        while body and not body[-1]:
+            body.pop()
+        code = re.fullmatch(r"\[exit (\d+)\]", body[-1]) if body else None
+        if code:
+            body.pop()
+        typed = tuple(entry[2:] for entry in body if head[0] == "%" and entry.startswith("> "))
+        expected = tuple(entry for entry in body if not (head[0] == "%" and entry.startswith("> ")))
+        steps.append(Step(line, head[0], head[2:], expected, typed, int(code[1]) if code else 0))
+        line += block.count("\n")
+    return steps
+
+
+@dataclass(slots=True)
+class Bindings:
+    """Names bound to ids so far."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def fill(self, text: str) -> str:
+        """A command with its bound names replaced."""
+
+        def value(token: re.Match[str]) -> str:
+            bound = self.ids[token[1]]
+            return bound[:12] if token[2] == "12" else bound
+
+        return re.sub(r"\{(\w+):(id|12)\}", value, text)
+
+    def matches(self, expected: str, actual: str) -> bool:
+        """Whether `actual` is what `expected` describes; binds names on success."""
+        pattern, names, position = "", [], 0
+        for token in _TOKEN.finditer(expected):
+            pattern += re.escape(expected[position : token.start()])
+            position = token.end()
+            if token[3]:
+                pattern += FORMS[token[3]]
+            elif token[1] in self.ids:
+                pattern += re.escape(self.ids[token[1]][: 12 if token[2] == "12" else None])
+            else:
+                names.append(token[1])
+                pattern += "([0-9a-f]{%s})" % ("12" if token[2] == "12" else "64")
+        found = re.fullmatch(pattern + re.escape(expected[position:]), actual)
+        if found is None:
+            return False
+        self.ids.update(zip(names, found.groups(), strict=True))
+        return True
+
+
+def differences(bindings: Bindings, expected: tuple[str, ...], actual: str) -> list[str]:
+    """What is wrong with an output, as lines for a reader; empty when it is right."""
+    wanted = _as_json("\n".join(expected))
+    if wanted is not None:
+        got = _as_json(actual)
+        return [f"not JSON: {actual}"] if got is None else _json_differences(bindings, wanted, got, "")
+    lines = [_squeezed(line) for line in actual.rstrip("\n").split("\n")] if actual.strip("\n") else []
+    wrong = []
+    for number in range(max(len(lines), len(expected))):
+        want = _squeezed(expected[number]) if number < len(expected) else "<nothing more>"
+        have = lines[number] if number < len(lines) else "<nothing more>"
+        if not bindings.matches(want, have):
+            wrong += [f"- {want}", f"+ {have}"]
+    return wrong
+
+
+def _squeezed(line: str) -> str:
+    """Runs of blanks as one: how wide a column is depends on what else is in it."""
+    return re.sub(r"[ \t]+", " ", line.rstrip())
+
+
+def absent(bindings: Bindings, expected: tuple[str, ...], actual: str) -> list[str]:
+    """Expected lines that do not appear in order (for terminals, whose echo and prompts are no contract)."""
+    lines = iter(line.strip() for line in actual.replace("\r", "").split("\n"))
+    return [
+        f"- {want}" for want in expected if want and not any(bindings.matches(want.strip(), have) for have in lines)
+    ]
+
+
+def _as_json(text: str) -> Any:
+    if not text.lstrip().startswith(("[", "{")):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _json_differences(bindings: Bindings, want: Any, have: Any, where: str) -> list[str]:
+    if isinstance(want, dict) and isinstance(have, dict):
+        return _mapping_differences(bindings, want, have, where)
+    if isinstance(want, list) and isinstance(have, list) and len(want) == len(have):
+        pairs = enumerate(zip(want, have, strict=True))
+        return [line for i, (w, h) in pairs for line in _json_differences(bindings, w, h, f"{where}[{i}]")]
+    if isinstance(want, str) and isinstance(have, str) and bindings.matches(want, have):
+        return []
+    if isinstance(want, str) and want == "{num}" and isinstance(have, int | float):
+        return []
+    return [] if type(want) is type(have) and want == have else [f"{where}: wanted {want!r}, got {have!r}"]
+
+
+def _mapping_differences(bindings: Bindings, want: dict[str, Any], have: dict[str, Any], where: str) -> list[str]:
+    wrong, left = [], dict(have)
+    for key, value in want.items():
+        actual_key = next((k for k in left if bindings.matches(key, k)), None)
+        if actual_key is None:
+            wrong.append(f"{where}.{key}: absent")
+        else:
+            wrong += _json_differences(bindings, value, left.pop(actual_key), f"{where}.{key}")
+    return wrong + [f"{where}.{key}: not expected" for key in left]

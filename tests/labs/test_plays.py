@@ -1,0 +1,48 @@
+"""The documents' labs, command for command through the docker CLI, on one host.
+
+outside (192.168.50.1, 203.0.113.80) ── lan 192.168.50.0/24 ── node1 (192.168.50.13, Fairlead)
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fairlead.lab import topology
+from tests.labs.stage import Stage
+from tests.support import images
+from tests.support.machines import laboratory, missing_requirements
+
+PLAYS = sorted((Path(__file__).parent / "plays").glob("*.play"))
+LAN = """
+[switches.lan]
+subnet = "192.168.50.0/24"
+[hosts.node1]
+links = [{ switch = "lan", address = "192.168.50.13/24" }]
+[routers.outside]
+links = [{ switch = "lan" }]
+"""
+
+
+def _why_not() -> str:
+    if missing := missing_requirements():
+        return missing
+    said = subprocess.run(
+        [shutil.which("docker") or "", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    return "" if said.startswith("Docker version 28") else f"the plays were recorded with docker CLI 28, here is {said}"
+
+
+pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(_why_not()), reason=_why_not())]
+
+
+@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.stem)
+def test_the_lab_answers_as_the_documents_show(play: Path) -> None:
+    with laboratory(topology.parse(LAN)) as lab:
+        machine = lab.host("node1")
+        images.provide(machine)
+        wrong = Stage(machine).perform(play)
+        assert not wrong, "\n" + "\n".join(wrong)
