@@ -55,6 +55,10 @@ class Queue:
         if level is not None:
             self._uncount(self._levels[level].pop(subject).scope)
 
+    def clear(self) -> None:
+        for subject in list(self._level_of):
+            self.drop(subject)
+
     def scopes(self) -> tuple[str, ...]:
         """The scopes of what is waiting."""
         return tuple(self._scopes)

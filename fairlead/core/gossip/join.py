@@ -52,6 +52,11 @@ class Joiner:
         """Whole seconds for which this node has been running."""
         return max(int(self._turn.now - self._turn.started), 0)
 
+    def begin(self) -> None:
+        """Even a node without seeds looks for the members it loses."""
+        turn = self._turn
+        turn.timers.set(RECONNECT, turn.now + turn.rng.random() * turn.config.reconnect_interval)
+
     def join(self, seeds: list[Address]) -> None:
         self._seeds = [seed for seed in seeds if seed != self._turn.identity.address]
         self.reconnect()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 
+from fairlead.core.gossip.broadcast import EVERYWHERE
 from fairlead.core.gossip.calls import Call
 from fairlead.core.gossip.config import LAN, Config
 from fairlead.core.gossip.coordinates import Place, distance
@@ -31,7 +32,7 @@ from fairlead.core.gossip.spread import PUSH, TICK
 from fairlead.core.gossip.timers import Timer
 from fairlead.core.gossip.turn import Identity
 from fairlead.core.gossip.watch import Watch
-from fairlead.core.gossip.wire.messages import Entry, Verdict
+from fairlead.core.gossip.wire.messages import Entry, Record, Verdict
 
 REAP = Timer("reap")
 
@@ -50,6 +51,7 @@ class Node:
         self._inbox = Inbox(parts)
         parts.on_session = self._inbox.forget
         parts.prober.begin()
+        parts.joiner.begin()
         self._alarms: dict[Timer, Callable[[], None]] = {
             PROBE: parts.prober.probe,
             ASK_WITNESSES: parts.prober.ask_witnesses,
@@ -65,14 +67,12 @@ class Node:
 
     def join(self, seeds: Iterable[Address], now: float) -> None:
         """Enters the cluster through any of these nodes, now or as soon as one of them answers."""
-        self._turn.now = now
-        self._parts.joiner.join(list(seeds))
+        self._begin(now).joiner.join(list(seeds))
         self._parts.spread.news()
 
     def leave(self, now: float) -> None:
         """Says goodbye. The node should run on until `farewell_said`, then stop."""
-        self._turn.now = now
-        self._parts.membership.leave()
+        self._begin(now).membership.leave()
         self._turn.timers.cancel(PROBE)
         self._turn.timers.cancel(RECONNECT)
         self._parts.spread.news()
@@ -85,14 +85,12 @@ class Node:
         """Labels travel with the membership record, to every node."""
         if len(labels) > 512:
             raise GossipError(f"labels have {len(labels)} bytes; at most 512 travel with a member")
-        self._turn.now = now
-        self._parts.membership.renew(labels=labels)
+        self._begin(now).membership.renew(labels=labels)
         self._parts.spread.news()
 
     def join_network(self, network: str, now: float) -> None:
         """Takes part in a network: its rows come here, and rows can be written to it."""
-        self._turn.now = now
-        self._parts.tables.join(network)
+        self._begin(now).tables.join(network)
         others = [self._parts.roster.get(name) for name in self._parts.tables.participants(network)]
         present = [member for member in others if member and member.present and member.name != self.name]
         if present:
@@ -103,8 +101,7 @@ class Node:
 
     def leave_network(self, network: str, now: float) -> None:
         """Drops the network's rows here, and this node's rows in it everywhere."""
-        self._turn.now = now
-        self._parts.tables.leave(network)
+        self._begin(now).tables.leave(network)
         self._parts.spread.news()
 
     def set_entry(self, network: str, table: str, key: str, value: bytes, now: float) -> Entry:
@@ -135,9 +132,20 @@ class Node:
     def unwatch(self, watch: Watch) -> None:
         self._parts.watches.remove(watch)
 
-    def adopt(self, snapshot: Node) -> None:
-        """Starts with the members another node knows instead of finding them through a seed."""
-        self._parts.roster.adopt(snapshot._parts.roster)
+    def snapshot(self) -> list[Record]:
+        """The members and cluster-wide rows known here, to start a node from (`restore`)."""
+        everything = self._parts.holdings
+        return [record for network in (None, EVERYWHERE) for held in everything.of(network) for record in held.records]
+
+    def restore(self, records: list[Record], now: float) -> None:
+        """Starts from a snapshot. What has changed since, the first digests will tell."""
+        self._begin(now).records.hear_all(records)
+
+    def adopt(self, other: Node) -> None:
+        """Takes over the members and cluster-wide rows of a node in the same process, at the cost of a copy."""
+        self._parts.roster.adopt(other._parts.roster)
+        self._parts.tables.adopt(other._parts.tables)
+        self._parts.queue.clear()
 
     # What the user can read.
 
@@ -153,6 +161,10 @@ class Node:
     def digest(self) -> int:
         """64 bits that are equal on two nodes if they hold the same of all they share cluster-wide."""
         return self._parts.roster.digest ^ self._parts.tables.networks[""].digest
+
+    def table_digests(self) -> dict[str, int]:
+        """For each joined network, 64 bits over its rows."""
+        return {network: rows.digest for network, rows in self._parts.tables.networks.items() if network}
 
     def members(self) -> list[Member]:
         """All that are known, ourselves included, the departed and the dead for as long as they are remembered."""
@@ -245,8 +257,7 @@ class Node:
 
     def call_failed(self, call: int, verdict: Verdict, now: float) -> None:
         """A call came to nothing, in this way."""
-        self._turn.now = now
-        self._parts.calls.failed(call, verdict)
+        self._begin(now).calls.failed(call, verdict)
         self._parts.spread.news()
 
     # What goes out.

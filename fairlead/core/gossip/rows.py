@@ -60,6 +60,16 @@ class Rows:
     def get(self, key: RowKey) -> Row | None:
         return self._rows.get(key)
 
+    def copy(self) -> Rows:
+        """The same rows for another node."""
+        twin = Rows(self._life)
+        twin._rows = self._rows.copy()
+        twin._owners = {owner: keys.copy() for owner, keys in self._owners.items()}
+        twin._retires = self._retires.copy()
+        twin._unspoken = self._unspoken.copy()
+        twin.digest = self.digest
+        return twin
+
     def of_owner(self, owner: str) -> list[Row]:
         return [self._rows[key] for key in self._owners.get(owner, ())]
 

@@ -86,6 +86,12 @@ class Tables:
         self._erase(network, table, key)
         return True
 
+    def adopt(self, other: Tables) -> None:
+        """Takes over the cluster-wide rows of another node."""
+        self.networks[EVERYWHERE] = other.networks[EVERYWHERE].copy()
+        self._participants = {network: names.copy() for network, names in other._participants.items()}
+        self.clock = max(self.clock, other.clock)
+
     # What can be read.
 
     def entries(self, network: str, table: str) -> list[Entry]:

@@ -1,0 +1,81 @@
+"""`fairlead sim`: whole clusters in one process, on virtual time, without privileges."""
+
+from __future__ import annotations
+
+import gc
+import json
+from pathlib import Path
+
+import click
+
+from fairlead.core.gossip import PROFILES
+from fairlead.sim.gossip.latency import MODELS
+from fairlead.sim.gossip.run import simulate
+from fairlead.sim.gossip.settings import SCENARIOS, Settings, parse_partition, parse_share, with_scenario
+
+
+class Share(click.ParamType[float]):
+    """`5%` or `0.05`."""
+
+    name = "share"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return parse_share(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+SHARE = Share()
+
+
+@click.group()
+def sim() -> None:
+    """Simulate a cluster on virtual time."""
+
+
+@sim.command()
+@click.option("--nodes", type=click.IntRange(2, 65_535), default=25, show_default=True, help="Hosts in the cluster.")
+@click.option("--scenario", type=click.Choice(SCENARIOS), default="quiet", show_default=True, help="What happens.")
+@click.option("--duration", type=click.FloatRange(1), default=60.0, show_default=True, help="Virtual seconds.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Names the history: equal seeds, equal runs.")
+@click.option("--profile", type=click.Choice(sorted(PROFILES)), default="lan", show_default=True, help="Constants.")
+@click.option("--latency", type=click.Choice(sorted(MODELS)), default="lan", show_default=True, help="Delay model.")
+@click.option("--loss", type=SHARE, help="Share of packets lost, as in 5%.")
+@click.option("--duplication", type=SHARE, help="Share of packets that arrive twice.")
+@click.option("--reordering", type=SHARE, help="Share of packets that arrive late.")
+@click.option("--skew", type=click.FloatRange(0), help="Clocks differ by up to so many seconds.")
+@click.option("--writes", type=click.FloatRange(0), help="Table writes per second in the cluster.")
+@click.option("--churn", type=SHARE, help="Share of hosts restarted per minute.")
+@click.option("--crash", type=click.IntRange(0), help="Hosts that fail for good.")
+@click.option("--pause", type=SHARE, help="Share of hosts that stands still at any time.")
+@click.option("--pause-length", type=click.FloatRange(0.1), help="Longest standstill in seconds.")
+@click.option("--machines", is_flag=True, help="Machines fail and stall, not processes: no kernel answers for them.")
+@click.option("--partition", help="SHARE or SHARE@START+LENGTH, as in 30%@20+60.")
+@click.option("--plain", is_flag=True, help="SWIM of 2002, without Lifeguard and witnesses.")
+@click.option("--push/--no-push", default=True, show_default=True, help="Send changes on as soon as they are seen.")
+@click.option("--encrypt/--clear", default=True, show_default=True, help="Real AES-256-GCM on each packet.")
+@click.option("--cold", is_flag=True, help="Start with nobody knowing anybody.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--plot", type=click.Path(file_okay=False, path_type=Path), help="Write SVG plots into this folder.")
+def gossip(as_json: bool, plot: Path | None, partition: str | None, **options: object) -> None:
+    """Run the gossip control plane in a simulated network and measure it."""
+    chosen = with_scenario(options)
+    if partition is not None:
+        try:
+            chosen["partition"] = parse_partition(partition, float(str(chosen["duration"])))
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--partition") from None
+    settings = Settings(**chosen)  # type: ignore[arg-type]
+    gc.disable()  # nearly everything lives until the end; collecting would only cost time
+    result, measure = simulate(settings)
+    if plot is not None:
+        from fairlead.sim.gossip.plots import write_plots
+
+        write_plots(plot, settings, measure)
+    if as_json:
+        click.echo(json.dumps(result.as_dict(), sort_keys=True))
+    else:
+        from fairlead.sim.gossip.table import print_table
+
+        print_table(result)
