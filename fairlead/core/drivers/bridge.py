@@ -85,17 +85,18 @@ class Bridge:
         owner = around.facts.owner
         foreign = there is not None and not names.owner_of(owner, there.alias)
         made = () if foreign else (_own_bridge(network, owner),)
-        return Plan((*made, *_settings(network), ChangeRules(change(add=_elements(network)))))
+        return Plan((ChangeRules(change(add=_elements(network))), *made, *_settings(network)))
 
     def remove(self, network: Network, around: Neighbourhood) -> Plan:
-        """The bridge goes unless somebody else had made it; then it only loses our addresses."""
+        """The bridge goes unless somebody else had made it; then it only loses our addresses. Its elements, which
+        keep others out, come before it and go after it."""
         there = around.facts.links.get(network.link)
         unmade: tuple[Operation, ...]
         if there is None or names.owner_of(around.facts.owner, there.alias):
             unmade = (DelLink(network.link),)
         else:
             unmade = tuple(AddAddress(network.link, address).inverse() for address in _gateways(network))
-        return Plan((ChangeRules(change(remove=_elements(network))), *unmade))
+        return Plan((*unmade, ChangeRules(change(remove=_elements(network)))))
 
     def attach(self, network: Network, endpoint: Endpoint, site: Site) -> Plan:
         chosen = bridge_options.read(network.options)

@@ -8,10 +8,12 @@ from types import MappingProxyType
 from fairlead.core.drivers.bridge import Bridge
 from fairlead.core.drivers.contract import Driver
 from fairlead.core.drivers.host import Host
+from fairlead.core.drivers.ipvlan import Ipvlan
+from fairlead.core.drivers.macvlan import Macvlan
 from fairlead.core.drivers.null import Null
 from fairlead.model.errors import NotFound
 
-_ALL: tuple[Driver, ...] = (Bridge(), Host(), Null())
+_ALL: tuple[Driver, ...] = (Bridge(), Host(), Null(), Macvlan(), Ipvlan())
 
 DRIVERS: Mapping[str, Driver] = MappingProxyType({driver.name: driver for driver in _ALL})
 

@@ -22,10 +22,5 @@ def from_ipv4(address: IPv4Address) -> str:
     return _text(b"\x02\x42" + address.packed)
 
 
-def of_network(network_id: str) -> str:
-    """The address of a network's own bridge, fixed so that it does not change as ports come and go."""
-    return _text(b"\x02\x42" + sha256(network_id.encode()).digest()[:4])
-
-
 def _text(octets: bytes) -> str:
     return octets.hex(":")

@@ -1,0 +1,55 @@
+"""macvlan networks: every container with a MAC of its own on the physical network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fairlead.core.drivers import endpoint_options, options, parents
+from fairlead.core.drivers.contract import Abilities, Neighbourhood
+from fairlead.core.drivers.options import Options
+from fairlead.core.drivers.sublink import Sublink, mtu_of
+from fairlead.model.endpoint import Endpoint
+from fairlead.model.errors import Failed
+from fairlead.model.network import Network
+from fairlead.model.plan import AddMacvlan
+
+MODE = "macvlan_mode"
+MODES = ("bridge", "private", "vepa", "passthru")
+PASSTHRU = "passthru"
+
+
+def _mode(_key: str, text: str) -> str:
+    if text and text not in MODES:
+        raise Failed(f"requested macvlan mode '{text}' is not valid, 'bridge' mode is the macvlan driver default")
+    return text or MODES[0]
+
+
+_KNOWN: Mapping[str, options.Parser] = {**options.COMMON, parents.PARENT: options.link_name, MODE: _mode}
+
+
+class Macvlan(Sublink):
+    """`docker network create -d macvlan -o parent=eth0`."""
+
+    name = "macvlan"
+    can = Abilities()
+
+    def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
+        warnings = Options(network.options, _KNOWN).check()
+        self._require(around.facts)
+        others = [other for other in around.others if other.driver == self.name]
+        alone = _mode_of(network) == PASSTHRU or any(
+            other.link == self.link(network) and _mode_of(other) == PASSTHRU for other in others
+        )
+        parents.validate(network, around, alone)
+        return warnings
+
+    def validate_endpoint(self, network: Network, endpoint: Endpoint) -> None:
+        endpoint_options.check(endpoint.spec.driver_opts)
+
+    def _interface(self, network: Network, endpoint: Endpoint, ns: str) -> AddMacvlan:
+        mode, mtu = _mode_of(network), mtu_of(network)
+        return AddMacvlan(self.name, endpoint.ifname, network.link, ns, mode, mac=endpoint.mac, mtu=mtu)
+
+
+def _mode_of(network: Network) -> str:
+    return _mode(MODE, network.options.get(MODE, ""))
