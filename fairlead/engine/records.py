@@ -30,7 +30,10 @@ from fairlead.model.attachment import Attachments
 from fairlead.model.change import Delete, Put
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Endpoint
+from fairlead.model.image import Image, Layer, Tag
 from fairlead.model.network import Network
+from fairlead.model.sandbox import Sandbox
+from fairlead.model.volume import Volume
 
 T = TypeVar("T")
 Codec = Callable[[object], object]
@@ -48,6 +51,11 @@ KINDS: dict[str, type] = {
     "endpoint": Endpoint,
     "container": Container,
     "attachments": Attachments,
+    "sandbox": Sandbox,
+    "image": Image,
+    "layer": Layer,
+    "tag": Tag,
+    "volume": Volume,
 }
 
 

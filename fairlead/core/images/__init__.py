@@ -1,0 +1,1 @@
+"""Decisions about images: what their documents say, which are listed, what a removal takes along."""
