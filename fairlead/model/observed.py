@@ -24,7 +24,7 @@ class ObservedLink:
 @dataclass(frozen=True, slots=True)
 class Drift:
     """Something changed that the daemon did not do: `what` is "link-gone", "table-gone", "element-gone", "link-down",
-    `name` the link or table. Sent by the monitor, answered by reconcile."""
+    `name` the link or table; or "messages-lost": anything may have. Sent by the monitor, answered by reconcile."""
 
     what: str
     name: str

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from struct import Struct
 
 from fairlead.effects.kernel.attributes import attribute, hardware, parse, read_address, read_u32, u32
-from fairlead.effects.kernel.netlink import NEW, PUT, Message
+from fairlead.effects.kernel.netlink import NEW, PUT, Channel, Message
 from fairlead.model.network import Address, Subnet
 from fairlead.model.plan import Interface
 
@@ -102,10 +102,14 @@ def _route_body(route: Route, protocol: int, scope: int | None = None) -> bytes:
     return body + (u32(_RTA_OIF, route.index) if route.index else b"")
 
 
-def every_route(version: int) -> Message:
-    """The main table of one family."""
+def every_route(channel: Channel, version: int) -> list[Route]:
+    """The unicast routes of the main table of one family."""
     head = _ROUTE.pack(_FAMILY[version], 0, 0, 0, 0, 0, 0, 0, 0)
-    return Message(GETROUTE, 0, head + u32(_RTA_TABLE, _MAIN))
+    try:
+        replies = channel.dump(Message(GETROUTE, 0, head + u32(_RTA_TABLE, _MAIN)))
+    except FileNotFoundError:  # the table is made with its first route
+        return []
+    return [route for payload in replies if (route := read_route(payload)) is not None]
 
 
 def read_route(payload: bytes) -> Route | None:

@@ -42,7 +42,6 @@ class Run:
 
     host: Place
     reaper: Reaper
-    expected: set[str]
     changed: list[Operation] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     _places: dict[str, Place] = field(default_factory=dict)
@@ -72,10 +71,10 @@ class Run:
             self._at = place
         self._waiting.append(request)
 
-    def now(self, place: Place, message: Message) -> Ack:
-        """Send one message past the (then empty) queue."""
+    def now(self, place: Place, *messages: Message) -> Ack:
+        """Send behind the queue and wait; the outcome of the last message."""
         self.flush()
-        return place.route.request([message])[0]
+        return place.route.request(messages)[-1]
 
     def flush(self) -> None:
         """Send what waits and take note of every outcome."""
@@ -114,16 +113,15 @@ class Run:
 
 
 class Executor:
-    """Carries out plans in the thread that calls it. `expected` are links of the host that we deleted ourselves."""
+    """Carries out plans in the thread that calls it."""
 
     def __init__(self, perform: Callable[[Run, Operation], None], reaper: Reaper) -> None:
         self.host = Place(HOST)
-        self.expected: set[str] = set()
         self._perform, self._reaper = perform, reaper
 
     def apply(self, plan: Plan) -> None:
         """All of it, or nothing: on failure what was changed is undone and KernelRefused raised."""
-        run = Run(self.host, self._reaper, self.expected)
+        run = Run(self.host, self._reaper)
         try:
             for operation in plan.operations:
                 self._step(run, operation)
@@ -160,7 +158,7 @@ class Executor:
 
     def attempt(self, plan: Plan) -> list[Exception]:
         """As much as possible, in order; returns what failed."""
-        run = Run(self.host, self._reaper, self.expected)
+        run = Run(self.host, self._reaper)
         try:
             for operation in plan.operations:
                 self._step(run, operation)
@@ -168,6 +166,10 @@ class Executor:
             return run.failures
         finally:
             run.close()
+
+    def open(self) -> None:
+        """Open the host's sockets in the thread that calls, whose namespace is the host."""
+        self.host.open()
 
     def close(self) -> None:
         self.host.close()

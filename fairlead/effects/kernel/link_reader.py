@@ -13,7 +13,7 @@ _SKIP_STATISTICS = 8
 _LINK_NETNSID = 37
 _ANY = links.INFO.pack(0, 0, 0, 0, 0)
 _SKIP = u32(links.EXT_MASK, _SKIP_STATISTICS)
-_EVERY_LINK = Message(links.GETLINK, 0, _ANY + _SKIP)
+EVERY_LINK = Message(links.GETLINK, 0, _ANY + _SKIP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def read_link(payload: bytes) -> SeenLink:
 
 def every_link(channel: Channel) -> list[SeenLink]:
     """All links of the channel's namespace."""
-    return [read_link(payload) for payload in channel.dump(_EVERY_LINK)]
+    return [read_link(payload) for payload in channel.dump(EVERY_LINK)]
 
 
 def named_links(channel: Channel, names: list[str]) -> list[SeenLink | None]:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from fairlead.effects.kernel import observe, verify
 from fairlead.effects.kernel.apply import Executor
+from fairlead.effects.kernel.monitor import Monitor
 from fairlead.effects.kernel.operations import perform
+from fairlead.effects.kernel.places import Place
+from fairlead.effects.kernel.probe import probe
 from fairlead.effects.kernel.reaper import Reaper
 from fairlead.effects.kernel.worker import Worker
-from fairlead.model.plan import Plan
+from fairlead.model.host import HostFacts
+from fairlead.model.observed import Drift, ObservedLink
+from fairlead.model.plan import HOST, Operation, Plan
+from fairlead.model.ruleset import Element
 
 
 class LinuxKernel:
@@ -17,14 +26,20 @@ class LinuxKernel:
         self._worker = Worker("kernel")
         self._reaper = Reaper()
         self._executor = Executor(perform, self._reaper)
+        self._features: frozenset[str] | None = None
+        self._monitor: Monitor | None = None
 
     async def start(self) -> None:
         self._worker.start()
+        await self._worker.run(self._executor.open)
         self._reaper.start()
 
     async def close(self) -> None:
+        """Finish what was asked for; what is doomed is deleted."""
+        if self._monitor is not None:
+            self._monitor.close()
+        await self._worker.run(self._reaper.close)
         await self._worker.close()
-        self._reaper.close()
         self._executor.close()
 
     async def apply(self, plan: Plan) -> None:
@@ -32,3 +47,37 @@ class LinuxKernel:
 
     async def attempt(self, plan: Plan) -> list[Exception]:
         return await self._worker.run(self._executor.attempt, plan)
+
+    async def facts(self) -> HostFacts:
+        return await self._worker.run(self._facts)
+
+    def _facts(self) -> HostFacts:
+        if self._features is None:
+            self._features = probe()
+        return observe.observe_host(self._executor.host, self._features, self._owner)
+
+    async def links(self, ns: str = HOST) -> Sequence[ObservedLink]:
+        """Every link of a namespace. Raises KernelRefused when it is gone."""
+        return await self._worker.run(self._links, ns)
+
+    def _links(self, ns: str) -> list[ObservedLink]:
+        if ns == HOST:
+            return observe.observe_links(self._executor.host.route)
+        place = Place(ns)
+        try:
+            return observe.observe_links(place.route)
+        finally:
+            place.close()
+
+    async def elements(self, family: str, table: str, set_name: str) -> Sequence[Element] | None:
+        return await self._worker.run(self._elements, family, table, set_name)
+
+    def _elements(self, family: str, table: str, set_name: str) -> list[Element] | None:
+        return self._executor.host.nftables.elements(family, table, set_name)
+
+    async def missing(self, operations: Sequence[Operation]) -> Sequence[Operation]:
+        return await self._worker.run(verify.missing, self._executor.host, operations)
+
+    def watch(self, on_drift: Callable[[Drift], None]) -> None:
+        """Call back on the running event loop, from now on. Once only."""
+        self._monitor = Monitor(self._owner, self._executor.host.netfilter.port_id, on_drift)

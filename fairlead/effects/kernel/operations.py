@@ -18,7 +18,6 @@ from fairlead.effects.kernel.sysctl import read_sysctl, write_sysctl
 from fairlead.effects.kernel.words import in_words
 from fairlead.model.errors import KernelRefused
 from fairlead.model.plan import (
-    HOST,
     AddAddress,
     AddFdb,
     AddNeighbour,
@@ -100,9 +99,8 @@ def _route(run: Run, place: Place, operation: AddRoute | DelRoute, words: str) -
 
 def _route_to(place: Place, wanted: Route) -> Route | None:
     """The route of the main table to the same destination; its device is compared only where one is wanted."""
-    for payload in place.route.dump(addresses.every_route(wanted.version)):
-        found = addresses.read_route(payload)
-        if found and found.destination == wanted.destination:
+    for found in addresses.every_route(place.route, wanted.version):
+        if found.destination == wanted.destination:
             same = found == wanted or (not wanted.index and found.via == wanted.via)
             return wanted if same else found
     return None
@@ -163,16 +161,18 @@ def _removal(run: Run, place: Place, operation: DelAddress | DelRoute | DelNeigh
 
 
 def _delete_link(run: Run, place: Place, operation: DelLink) -> None:
-    place.indexes.pop(operation.name, None)
-    if operation.ns == HOST:
-        run.expected.add(operation.name)
-    if not operation.deferred:
-        run.send(place, Request(in_words(operation), (links.delete(operation.name),), tolerated=_MISSING))
-        return
-    message = links.change(operation.name, links.Change(group=DOOMED))
-    run.send(place, Request(in_words(operation), (message,), tolerated=_MISSING))
-    run.flush()
-    run.reaper.doom(operation.ns, operation.name)
+    """The doomed group also tells the monitor that it was us."""
+    name = operation.name
+    place.indexes.pop(name, None)
+    doom = links.change(name, links.Change(group=DOOMED))
+    if operation.deferred:
+        ack = run.now(place, doom)
+        run.reaper.doom(operation.ns, name)
+    else:
+        ack = run.now(place, doom, links.delete(name))
+    if ack.errno and ack.errno not in _MISSING:
+        run.now(place, links.change(name, links.Change(group=0)))
+        raise KernelRefused(in_words(operation), ack.errno, ack.detail)
 
 
 def _set_link(run: Run, operation: SetLink) -> None:

@@ -21,6 +21,10 @@ class Place:
         self._nftables: Nftables | None = None
         self._descriptor = -1
 
+    def open(self) -> None:
+        """Open both sockets now."""
+        self._route, self._netfilter = self._open(ROUTE), self._open(NETFILTER)
+
     @property
     def route(self) -> Channel:
         if self._route is None:

@@ -1,0 +1,106 @@
+"""Noticing what others do to our links and tables, by rtnetlink's and nf_tables' multicast groups.
+
+Changes of nf_tables carry the port id of the socket that made them: ours are passed over. Links carry no author, but we
+move every link into the doomed group before we delete it, and its last message says so. Only links whose alias begins
+with our owner tag are reported. When the kernel had to drop messages, everything is suspect: `messages-lost`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Iterable
+
+from fairlead.effects.kernel import links
+from fairlead.effects.kernel import nft_constants as nf
+from fairlead.effects.kernel.attributes import parse, read_text
+from fairlead.effects.kernel.link_reader import EVERY_LINK, read_link
+from fairlead.effects.kernel.netlink import DUMP, HEADER, NETFILTER, REQUEST, ROUTE, split_with_sender
+from fairlead.effects.kernel.reaper import DOOMED
+from fairlead.model.observed import Drift
+
+_LINK_GROUP, _NFTABLES_GROUP = 1, 1 << 6
+_RECEIVE = 1 << 16
+_BUFFER = 8 << 20
+_BURST = 64
+_RCVBUFFORCE = 33
+_NFNL_HEADER = 4
+
+_TABLE_EVENTS = {
+    nf.message_type(nf.DELTABLE): ("table-gone", nf.TABLE_NAME),
+    nf.message_type(nf.DELCHAIN): ("table-gone", nf.CHAIN_TABLE),
+    nf.message_type(nf.DELRULE): ("table-gone", nf.RULE_TABLE),
+    nf.message_type(nf.DELSET): ("table-gone", nf.SET_TABLE),
+    nf.message_type(nf.DELSETELEM): ("element-gone", nf.LIST_TABLE),
+}
+
+
+class Monitor:
+    """Listens on the running event loop, in the namespace of its thread. `port_id` is our own of nf_tables."""
+
+    def __init__(self, owner: str, port_id: int, on_drift: Callable[[Drift], None]) -> None:
+        self._owner, self._port_id, self._on_drift = owner, port_id, on_drift
+        self._up: set[int] = set()
+        self._loop = asyncio.get_running_loop()
+        self._links = _listener(ROUTE, _LINK_GROUP)
+        self._rules = _listener(NETFILTER, _NFTABLES_GROUP)
+        self._loop.add_reader(self._links, self._drain, self._links, self._link_changed)
+        self._loop.add_reader(self._rules, self._drain, self._rules, self._rules_changed)
+        self._ask_for_links()
+
+    def close(self) -> None:
+        for each in (self._links, self._rules):
+            self._loop.remove_reader(each)
+            each.close()
+
+    def _ask_for_links(self) -> None:
+        """The answer comes as though every link had just changed, which tells which of them are up."""
+        header = HEADER.pack(HEADER.size + len(EVERY_LINK.body), EVERY_LINK.type, REQUEST | DUMP, 1, 0)
+        self._links.send(header + EVERY_LINK.body)
+
+    def _drain(self, source: socket.socket, read: Callable[[int, int, bytes], Iterable[Drift]]) -> None:
+        """Read a burst; the same drift is reported once however many messages tell of it."""
+        drifts: dict[Drift, None] = {}
+        for _ in range(_BURST):
+            try:
+                datagram = source.recv(_RECEIVE)
+            except BlockingIOError:
+                break
+            except OSError as overrun:
+                if overrun.errno != errno.ENOBUFS:
+                    raise
+                drifts[Drift("messages-lost", "")] = None
+                continue
+            for kind, _, _, port, payload in split_with_sender(datagram):
+                drifts.update(dict.fromkeys(read(kind, port, payload)))
+        for drift in drifts:
+            self._on_drift(drift)
+
+    def _link_changed(self, kind: int, _: int, payload: bytes) -> Iterable[Drift]:
+        if kind not in (links.NEWLINK, links.DELLINK) or payload[0] != socket.AF_UNSPEC:
+            return
+        link = read_link(payload)
+        was_up = link.index in self._up
+        if link.up and kind == links.NEWLINK:
+            self._up.add(link.index)
+        else:
+            self._up.discard(link.index)
+        if link.group == DOOMED or not link.alias.startswith(self._owner):
+            return
+        if kind == links.DELLINK:
+            yield Drift("link-gone", link.name)
+        elif was_up and not link.up:
+            yield Drift("link-down", link.name)
+
+    def _rules_changed(self, kind: int, port: int, payload: bytes) -> Iterable[Drift]:
+        if kind in _TABLE_EVENTS and port != self._port_id:
+            what, name = _TABLE_EVENTS[kind]
+            yield Drift(what, read_text(parse(payload, _NFNL_HEADER).get(name, b"")))
+
+
+def _listener(protocol: int, groups: int) -> socket.socket:
+    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+    made.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, _BUFFER)
+    made.bind((0, groups))
+    return made
