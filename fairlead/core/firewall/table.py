@@ -243,9 +243,7 @@ def _postrouting() -> Chain:
     translated = (InSet((IIF,), "bridges"), Match(Ct("status"), "&", ("dnat",)))
     loopback = (_is(4), Match(saddr(4), "==", LOOPBACK))
     rules = [
-        _rule(
-            "a container through a published port: the answer comes back here", inward, *translated, Masquerade()
-        ),
+        _rule("a container through a published port: the answer comes back here", inward, *translated, Masquerade()),
         _rule("a client on this host's loopback", inward, *loopback, Masquerade()),
         _rule("else a container sees its client", inward, RETURN),
     ]

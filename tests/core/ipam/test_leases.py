@@ -60,7 +60,7 @@ def test_a_claimed_address_is_passed_over_and_comes_back() -> None:
 def test_an_address_that_somebody_has_or_nobody_may_have_is_refused(text: str) -> None:
     some = leases("10.5.0.0/24")
     some.claim("10.5.0.9")
-    with pytest.raises(NotAllowed, match="^Address already in use$"):
+    with pytest.raises(NotAllowed, match=r"^Address already in use$"):
         some.claim(text)
 
 

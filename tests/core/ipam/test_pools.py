@@ -71,7 +71,7 @@ def test_configured_pools_replace_the_defaults_of_their_family_only() -> None:
 
 def test_used_up_pools_are_refused_in_dockers_words() -> None:
     ground = fresh(pools=(AddressPool(IPv4Network("10.10.0.0/24"), 24),))
-    with pytest.raises(Invalid, match="^all predefined address pools have been fully subnetted$"):
+    with pytest.raises(Invalid, match=r"^all predefined address pools have been fully subnetted$"):
         take(ground, 2)
 
 

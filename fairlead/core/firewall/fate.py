@@ -1,0 +1,118 @@
+"""What becomes of a packet: the hooks of the kernel in their order, over rulesets that are values.
+
+`follow` takes a packet on its way through a host: it arrives on a link, or a process of the host sends it. It is led
+through guard, destination translation, the routing decision, then input or forwarding, then source translation, and
+the answer names where it came out, how it looks there, and every rule that had a say. The interpreter knows exactly
+the shapes it was taught; anything else raises `UnknownShapeError`, so an answer can be believed.
+
+Chains of type nat see only the first packet of a flow, and only until one has translated it, as in the kernel. For
+later packets pass `state="established"` and the packet as it looks after translation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from fairlead.core.firewall.interpret import ACCEPT, Moment, Position, run_base
+from fairlead.core.firewall.lookup import Contents, UnknownShapeError
+from fairlead.core.firewall.packet import LOOPBACK_LINK, Host, Packet
+from fairlead.model.ruleset import Chain, Element, Table
+
+HERE = "here"
+"""The end of a packet that a process of the host receives."""
+
+NOWHERE = "nowhere"
+"""The end of a packet that no route leads on."""
+
+NEW, ESTABLISHED = "new", "established"
+
+__all__ = ["ESTABLISHED", "HERE", "NEW", "NOWHERE", "Fate", "Host", "Packet", "Ruleset", "UnknownShapeError", "follow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """`verdict` is "accept", "drop" or "reject". `end` is the link that an accepted packet leaves by, or HERE.
+    `packet` is how it looks at its end, `trace` the rules that applied, in order."""
+
+    verdict: str
+    end: str
+    packet: Packet
+    trace: tuple[str, ...]
+
+    @property
+    def arrives(self) -> bool:
+        return self.verdict == ACCEPT and self.end != NOWHERE
+
+
+class Ruleset:
+    """Tables with their elements."""
+
+    def __init__(self, *loaded: tuple[Table, Iterable[Element]]) -> None:
+        self._tables = tuple((table, Contents(table, elements)) for table, elements in loaded)
+
+    def at(self, hook: str, trace: list[str]) -> Sequence[tuple[Position, Chain]]:
+        """The base chains of a hook in the order in which the kernel asks them."""
+        found = [
+            (Position(table, contents, trace), chain)
+            for table, contents in self._tables
+            for chain in table.chains
+            if chain.hook == hook
+        ]
+        return sorted(found, key=lambda place: place[1].priority)
+
+
+class _StoppedError(Exception):
+    """A chain dropped or rejected the packet."""
+
+
+def follow(packet: Packet, iif: str, rules: Ruleset, host: Host, state: str = NEW) -> Fate:
+    """The fate of `packet` that arrives on link `iif`, or with "" is sent by a process of `host`."""
+    moment = Moment(packet, host, iif, "", state, frozenset())
+    trace: list[str] = []
+    try:
+        end = _arrive(moment, rules, trace) if iif else _send(moment, rules, trace)
+    except _StoppedError as stopped:
+        return Fate(str(stopped), "", moment.packet, tuple(trace))
+    return Fate(ACCEPT, end, moment.packet, tuple(trace))
+
+
+def _arrive(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
+    _hook("prerouting", moment, rules, trace)
+    if moment.host.is_local(moment.packet.destination):
+        _hook("input", moment, rules, trace)
+        return HERE
+    moment.oif = moment.host.route(moment.packet.destination)
+    if not moment.oif:
+        return NOWHERE
+    _hook("forward", moment, rules, trace)
+    _hook("postrouting", moment, rules, trace)
+    return moment.oif
+
+
+def _send(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
+    """A packet of the host's own; one for the host itself comes back over loopback, already translated."""
+    moment.oif = moment.host.route(moment.packet.destination)
+    _hook("output", moment, rules, trace)
+    moment.oif = moment.host.route(moment.packet.destination)
+    if not moment.oif:
+        return NOWHERE
+    _hook("postrouting", moment, rules, trace)
+    if moment.oif != LOOPBACK_LINK:
+        return moment.oif
+    moment.iif, moment.oif = LOOPBACK_LINK, ""
+    _hook("prerouting", moment, rules, trace)
+    _hook("input", moment, rules, trace)
+    return HERE
+
+
+def _hook(hook: str, moment: Moment, rules: Ruleset, trace: list[str]) -> None:
+    kind = "snat" if hook in ("postrouting", "input") else "dnat"
+    looped = hook == "prerouting" and moment.iif == LOOPBACK_LINK
+    for position, chain in rules.at(hook, trace):
+        settled = moment.state != NEW or kind in moment.status or looped
+        if chain.kind == "nat" and settled:
+            continue
+        verdict = run_base(position, chain, moment)
+        if verdict != ACCEPT:
+            raise _StoppedError(verdict)

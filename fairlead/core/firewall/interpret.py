@@ -1,0 +1,253 @@
+"""One rule, one chain: what they do to a packet at one hook, exactly as nf_tables does it.
+
+A rule is read from left to right; a match that fails, or a field that the packet does not have, ends the rule. A chain
+is read until a verdict; `return`, or the end, goes back to the rule after the jump, and at the top to the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address
+
+from fairlead.core.firewall.lookup import Contents, UnknownShapeError, covers
+from fairlead.core.firewall.packet import ICMP_OF, LOCALHOST, WITH_PORTS, Host, Packet
+from fairlead.model.network import Address
+from fairlead.model.ruleset import (
+    Chain,
+    Counter,
+    Ct,
+    Data,
+    Dnat,
+    DnatTo,
+    Fib,
+    InSet,
+    Masquerade,
+    Match,
+    Meta,
+    Payload,
+    Redirect,
+    Reject,
+    Rule,
+    Scalar,
+    Selector,
+    SetMark,
+    Snat,
+    SnatTo,
+    Statement,
+    Table,
+    Verdict,
+    VerdictMap,
+)
+
+ACCEPT, DROP, REJECT, CONTINUE, RETURN = "accept", "drop", "reject", "continue", "return"
+_NFPROTO = {4: 2, 6: 10}
+_VERSION = {"ip": 4, "ip6": 6}
+
+
+@dataclass(slots=True)
+class Moment:
+    """A packet at a hook: what rules see, and what they change. `iif` and `oif` are "" where there is none."""
+
+    packet: Packet
+    host: Host
+    iif: str
+    oif: str
+    state: str
+    status: frozenset[str]
+
+    def translate(self, kind: str, packet: Packet) -> None:
+        self.packet, self.status = packet, self.status | {kind}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where in the ruleset we are: a table, its contents, and what has been matched so far."""
+
+    table: Table
+    contents: Contents
+    trace: list[str]
+
+    def chain(self, name: str) -> Chain:
+        found = next((chain for chain in self.table.chains if chain.name == name), None)
+        if found is None:
+            raise UnknownShapeError(f"table {self.table.name} has no chain {name}")
+        return found
+
+
+class _FailedMatchError(Exception):
+    """The rule ends here: a match failed, or the packet has no such field."""
+
+
+def run_base(position: Position, chain: Chain, moment: Moment) -> str:
+    """The verdict of a base chain: accept, drop or reject."""
+    verdict = _run(position, chain, moment)
+    return chain.policy if verdict in (CONTINUE, RETURN) else verdict
+
+
+def _run(position: Position, chain: Chain, moment: Moment) -> str:
+    for rule in chain.rules:
+        verdict = _apply(position, chain, rule, moment)
+        if verdict == RETURN:
+            return CONTINUE
+        if verdict != CONTINUE:
+            return verdict
+    return CONTINUE
+
+
+def _apply(position: Position, chain: Chain, rule: Rule, moment: Moment) -> str:
+    """The verdict of one rule. A goto never comes back here: what its chain leaves open is open at our end too."""
+    try:
+        verdicts = [verdict for statement in rule.statements if (verdict := _do(position, statement, moment))]
+    except _FailedMatchError:
+        return CONTINUE
+    position.trace.append(f"{position.table.name} {chain.name}: {rule.comment or 'unnamed rule'}")
+    for verdict in verdicts:
+        if verdict.kind in ("jump", "goto"):
+            inner = _run(position, position.chain(verdict.chain), moment)
+            return RETURN if verdict.kind == "goto" and inner == CONTINUE else inner
+        return verdict.kind
+    return CONTINUE
+
+
+def _do(position: Position, statement: Statement, moment: Moment) -> Verdict | None:
+    match statement:
+        case Verdict():
+            return statement
+        case Match():
+            _require(_matches(statement, moment))
+        case InSet(key, name, negate):
+            found, _ = position.contents.find(name, _key(key, moment))
+            _require(found != negate)
+        case VerdictMap(key, name):
+            found, data = position.contents.find(name, _key(key, moment))
+            return data if found and isinstance(data, Verdict) else None
+        case Dnat() | DnatTo() | Snat() | SnatTo() | Masquerade() | Redirect():
+            return _translate(position, statement, moment)
+        case Reject():
+            return Verdict(REJECT)
+        case SetMark(int(value), False):
+            moment.packet = replace(moment.packet, mark=value)
+        case Counter():
+            pass
+        case _:
+            raise UnknownShapeError(f"no meaning is known for {statement!r}")
+    return None
+
+
+def _require(true: bool) -> None:
+    if not true:
+        raise _FailedMatchError
+
+
+def _key(selectors: tuple[Selector, ...], moment: Moment) -> tuple[Scalar, ...]:
+    return tuple(_look(selector, moment) for selector in selectors)
+
+
+def _matches(match: Match, moment: Moment) -> bool:
+    value = match.value
+    if match.op == "&" and isinstance(match.selector, Ct) and isinstance(value, tuple):
+        return bool(_words(match.selector, moment) & set(value))
+    seen = _look(match.selector, moment)
+    if match.op in ("==", "!=") and not isinstance(value, tuple):
+        return covers(value, seen) == (match.op == "==")
+    if match.op in ("in", "not in") and isinstance(value, tuple):
+        return any(covers(one, seen) for one in value) == (match.op == "in")
+    raise UnknownShapeError(f"no meaning is known for {match!r}")
+
+
+def _words(selector: Ct, moment: Moment) -> frozenset[str]:
+    if selector.key == "state":
+        return frozenset({moment.state})
+    if selector.key == "status":
+        return moment.status
+    raise UnknownShapeError(f"no meaning is known for {selector!r}")
+
+
+def _look(selector: Selector, moment: Moment) -> Scalar:
+    match selector:
+        case Meta("iifname"):
+            return moment.iif
+        case Meta("oifname"):
+            return moment.oif
+        case Meta("l4proto"):
+            return moment.packet.protocol
+        case Meta("nfproto"):
+            return _NFPROTO[moment.packet.version]
+        case Meta("mark"):
+            return moment.packet.mark
+        case Payload(header, field):
+            return _field(header, field, moment.packet)
+        case Fib(flags, result):
+            return _fib(frozenset(flags), result, moment)
+    raise UnknownShapeError(f"no meaning is known for {selector!r}")
+
+
+def _field(header: str, field: str, packet: Packet) -> Scalar:
+    if header in _VERSION and field in ("saddr", "daddr"):
+        _require(packet.version == _VERSION[header])
+        return packet.source if field == "saddr" else packet.destination
+    if header in ("th", "tcp", "udp", "sctp") and field in ("sport", "dport"):
+        _require(packet.protocol in WITH_PORTS)
+        return packet.sport if field == "sport" else packet.dport
+    if (header, field) in (("icmp", "type"), ("icmpv6", "type")):
+        _require(packet.protocol == (ICMP_OF[4] if header == "icmp" else ICMP_OF[6]))
+        return packet.icmp_type
+    raise UnknownShapeError(f"no meaning is known for {header} {field}")
+
+
+def _fib(flags: frozenset[str], result: str, moment: Moment) -> Scalar:
+    """`type` of the destination, on the arriving link where "iif" says so; `oif` back to the source: 0 for none."""
+    host, packet = moment.host, moment.packet
+    if result == "type" and flags <= {"daddr", "iif"} and "daddr" in flags:
+        holder = host.holder(packet.destination)
+        if holder and ("iif" not in flags or holder == moment.iif):
+            return "local"
+        return "multicast" if packet.destination.is_multicast else "unicast"
+    if result == "oif" and flags == {"saddr", "iif"}:
+        return int(host.route(packet.source) == moment.iif)
+    raise UnknownShapeError(f"no meaning is known for fib {sorted(flags)} {result}")
+
+
+def _translate(position: Position, statement: Statement, moment: Moment) -> Verdict | None:
+    """A translation is a verdict too: the flow is settled. One of another family leaves the packet alone."""
+    packet = moment.packet
+    kind, address, port = next(_translations(position, statement, moment))
+    if address is not None and address.version != packet.version:
+        return None
+    if kind == "dnat":
+        moment.translate(kind, replace(packet, destination=address or packet.destination, dport=port or packet.dport))
+    else:
+        moment.translate(kind, replace(packet, source=address or packet.source, sport=port or packet.sport))
+    return Verdict(ACCEPT)
+
+
+def _translations(
+    position: Position, statement: Statement, moment: Moment
+) -> Iterator[tuple[str, Address | None, int]]:
+    """What a translating statement does: ("dnat" or "snat", address, port)."""
+    version = moment.packet.version
+    match statement:
+        case Dnat(_, key, name) | Snat(_, key, name):
+            found, data = position.contents.find(name, _key(key, moment))
+            _require(found)
+            yield ("dnat" if isinstance(statement, Dnat) else "snat", *_target(data))
+        case DnatTo(_, address, port):
+            yield "dnat", address, port
+        case SnatTo(_, address, port):
+            yield "snat", address, port
+        case Masquerade():
+            yield "snat", moment.host.address_on(moment.oif, version), 0
+        case Redirect(port, (), ""):
+            here = moment.host.address_on(moment.iif, version) if moment.iif else LOCALHOST[version]
+            yield "dnat", here, port
+        case _:
+            raise UnknownShapeError(f"no meaning is known for {statement!r}")
+
+
+def _target(data: Data) -> tuple[Address, int]:
+    if isinstance(data, tuple) and isinstance(data[0], IPv4Address | IPv6Address):
+        port = data[1] if len(data) > 1 else 0
+        if isinstance(port, int):
+            return data[0], port
+    raise UnknownShapeError(f"{data!r} is no address to translate to")

@@ -1,0 +1,67 @@
+"""A packet and the host it meets, as far as a ruleset can look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+from fairlead.model.network import Address, Subnet
+
+LOOPBACK_LINK = "lo"
+_LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+WITH_PORTS = frozenset({6, 17, 132})
+ICMP_OF = {4: 1, 6: 58}
+"""Protocol numbers: TCP, UDP and SCTP have ports; ICMP belongs to one IP version."""
+
+Held = Mapping[str, tuple[IPv4Interface | IPv6Interface, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """The first packet of a flow, or one of a known flow. `protocol` is IANA's number; `icmp_type` counts for ICMP."""
+
+    source: Address
+    destination: Address
+    protocol: int = 6
+    sport: int = 40000
+    dport: int = 0
+    icmp_type: int = 0
+    mark: int = 0
+
+    @property
+    def version(self) -> int:
+        return self.destination.version
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Links with their addresses, routes beside the connected ones, and the link of the default route ("" for none)."""
+
+    links: Held
+    routes: Mapping[Subnet, str] = field(default_factory=dict)
+    uplink: str = ""
+
+    def is_local(self, address: Address) -> bool:
+        return self.holder(address) != ""
+
+    def holder(self, address: Address) -> str:
+        """The link that has `address`; every loopback address is lo's."""
+        if any(address in network for network in _LOOPBACK):
+            return LOOPBACK_LINK
+        return next((link for link, held in self.links.items() if any(address == own.ip for own in held)), "")
+
+    def route(self, address: Address) -> str:
+        """The link that a packet to `address` leaves by; "" when there is none."""
+        if self.is_local(address):
+            return LOOPBACK_LINK
+        connected = [(own.network, link) for link, held in self.links.items() for own in held]
+        fitting = [(net, link) for net, link in (*connected, *self.routes.items()) if address in net]
+        return max(fitting, key=lambda found: found[0].prefixlen)[1] if fitting else self.uplink
+
+    def address_on(self, link: str, version: int) -> Address | None:
+        """The address that the host sends from on `link`."""
+        return next((own.ip for own in self.links.get(link, ()) if own.version == version), None)
+
+
+LOCALHOST: Mapping[int, Address] = {4: IPv4Address("127.0.0.1"), 6: IPv6Address("::1")}
