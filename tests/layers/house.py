@@ -55,7 +55,7 @@ WORLD = frozenset(
 )
 """Modules through which a decision could reach the world, a clock or chance."""
 
-HARMLESS = frozenset({("os", "strerror"), ("pathlib", "Path"), ("random", "Random")})
+HARMLESS = frozenset({("os", "strerror"), ("pathlib", "Path"), ("random", "Random"), ("signal", "Signals")})
 """Names of those modules that only compute, or only name the type of something handed in."""
 
 
@@ -82,6 +82,18 @@ def imports(file: Path) -> Iterator[Import]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 yield Import(file, node.lineno, node.module, alias.name)
+
+
+def reaches_the_world(file: Path) -> Iterator[str]:
+    """Where a file imports or uses what is neither pure nor harmless."""
+    for found in imports(file):
+        if found.module.split(".")[0] in WORLD and found.name and (found.module, found.name) not in HARMLESS:
+            yield str(found)
+    plain = {found.module for found in imports(file) if found.module in WORLD and not found.name}
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in plain:
+            if (node.value.id, node.attr) not in HARMLESS:
+                yield f"{file.relative_to(ROOT)}:{node.lineno} uses {node.value.id}.{node.attr}"
 
 
 def room_of(module: str) -> str:
