@@ -5,7 +5,7 @@ Every method that may block is a coroutine. Errors are those of `fairlead.model.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ from typing import Protocol
 from fairlead.model.change import Change, Delete, Put
 from fairlead.model.host import HostFacts
 from fairlead.model.image import Layer, Platform, RegistryAuth
+from fairlead.model.network import Address
 from fairlead.model.observed import Drift, ObservedLink
 from fairlead.model.plan import Operation, Plan
 from fairlead.model.reference import Reference
@@ -125,7 +126,14 @@ class Ports(Protocol):
         """Hold all or none; raises Failed "failed to bind host port for ...: address already in use"."""
         ...
 
-    async def release(self, held: Sequence[PortHold]) -> None: ...
+    async def release(self, held: Sequence[PortHold]) -> None:
+        """Let them go, with what they carry; what is not held is passed over."""
+        ...
+
+    async def splice(self, held: PortHold, target: Address, port: int, loopback_only: bool = False) -> None:
+        """From now on carry what reaches a held port to `target` in user space: for an IPv6 address of the host whose
+        container has none, and with `loopback_only` for ::1, where the kernel cannot translate."""
+        ...
 
 
 class EtcFiles(Protocol):
@@ -252,7 +260,7 @@ class Registry(Protocol):
 
     def fetch(
         self, reference: Reference, auth: RegistryAuth | None, target: Path, known: Mapping[str, Path]
-    ) -> AsyncIterator[Mapping[str, int]]:
+    ) -> AsyncGenerator[Mapping[str, int], None]:
         """Bring the layer blobs, but those `known`, to `blob(target, digest)`; yields bytes by digest.
 
         Under "" are those of blobs that are not complete.
