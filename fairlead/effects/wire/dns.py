@@ -15,18 +15,26 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
-from socket import AF_INET, SOCK_DGRAM, SOCK_STREAM, socket
+from socket import SOCK_DGRAM, SOCK_STREAM, socket
 
+from fairlead.effects.kernel.netns import SocketSpec, open_sockets
 from fairlead.effects.wire.dns_forward import UpstreamSockets
-from fairlead.effects.wire.dns_relay import Relay, Resolver, SocketOpener
+from fairlead.effects.wire.dns_relay import Relay, Resolver
 from fairlead.effects.wire.dns_tcp import CONNECTIONS, TcpClient
 from fairlead.model.dns import DnsPorts, Verdict
 from fairlead.model.errors import Failed
+from fairlead.model.plan import HOST
 
 ADDRESS = "127.0.0.11"
 BUDGET = 64
 _QUERY_MAX = 4096
 _ACCEPT_PAUSE = 1.0
+
+# Without SO_REUSEADDR: with it a process of the container could bind the same port and take the queries.
+_LISTENING = (
+    SocketSpec(SOCK_DGRAM, (ADDRESS, 0), reuse=False),
+    SocketSpec(SOCK_STREAM, (ADDRESS, 0), backlog=CONNECTIONS, reuse=False),
+)
 
 _log = logging.getLogger(__name__)
 
@@ -49,8 +57,8 @@ class _Sandbox:
 class DnsServer:
     """See the module. To be made, and used, on a running loop."""
 
-    def __init__(self, relay: Relay, open_sockets: SocketOpener) -> None:
-        self._relay, self._open_sockets = relay, open_sockets
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
         self._loop = asyncio.get_running_loop()
         self._sandboxes: dict[str, _Sandbox] = {}
         self._waiting: dict[int, tuple[str, Callable[[bytes], None]]] = {}
@@ -63,10 +71,10 @@ class DnsServer:
     # --- sandboxes --------------------------------------------------------------------------------
 
     def open(self, sandbox_id: str, ns_path: str, resolver: Resolver) -> DnsPorts:
-        """Listen inside the namespace. Raises Failed; an open sandbox stays as it is."""
+        """Listen inside the namespace. Raises KernelRefused; an open sandbox stays as it is."""
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None:
-            udp, listener = self._listen(ns_path)
+            udp, listener = open_sockets(ns_path, _LISTENING)
             sandbox = self._sandboxes[sandbox_id] = _Sandbox(sandbox_id, ns_path, resolver, udp, listener)
             self._loop.add_reader(udp, self._on_datagrams, sandbox)
             self._loop.add_reader(listener, self._on_connections, sandbox)
@@ -99,29 +107,13 @@ class DnsServer:
         """Since the start: queries by UDP and TCP, answered here; and those of the relay."""
         return {**self._counts, **self._relay.counters()}
 
-    def _listen(self, ns_path: str) -> tuple[socket, socket]:
-        try:
-            udp, listener = self._open_sockets(ns_path, [(AF_INET, SOCK_DGRAM), (AF_INET, SOCK_STREAM)])
-        except OSError as error:
-            raise Failed(f"cannot open the resolver's sockets in {ns_path}: {error}") from error
-        try:
-            for sock in (udp, listener):
-                sock.setblocking(False)
-                sock.bind((ADDRESS, 0))
-            listener.listen(CONNECTIONS)
-        except OSError as error:
-            udp.close()
-            listener.close()
-            raise Failed(f"cannot listen on {ADDRESS} in {ns_path}: {error}") from error
-        return udp, listener
-
     def _open_socket(self, sandbox_id: str, family: int, kind: int) -> socket:
         if not sandbox_id:
-            return socket(family, kind)
+            return open_sockets(HOST, [SocketSpec(kind, family=family, reuse=False)])[0]
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None:
-            raise OSError("the sandbox is closed")
-        return self._open_sockets(sandbox.ns_path, [(family, kind)])[0]
+            raise Failed("the sandbox is closed")
+        return open_sockets(sandbox.ns_path, [SocketSpec(kind, family=family, reuse=False)])[0]
 
     # --- clients ----------------------------------------------------------------------------------
 

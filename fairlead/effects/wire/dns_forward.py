@@ -18,6 +18,7 @@ from socket import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, socket
 
 from fairlead.effects.wire.dns_relay import Relay
 from fairlead.model.dns import Channel, Transmit
+from fairlead.model.errors import Failed
 
 FRESH, KEPT = 5.0, 10.0
 CONVERSATION = 5.0
@@ -37,8 +38,8 @@ class _Outlet:
 
 
 class UpstreamSockets:
-    """`open_socket` makes a socket of (family, type) in a sandbox's namespace ("" for the host's) and may
-    raise OSError; `pump` is called after the machine was fed."""
+    """`open_socket` makes a non-blocking socket of (family, type) in a sandbox's namespace ("" for the host's), or
+    raises Failed; `pump` is called after the machine was fed."""
 
     def __init__(self, relay: Relay, open_socket: Callable[[str, int, int], socket], pump: Callable[[], None]) -> None:
         self._relay, self._open_socket, self._pump = relay, open_socket, pump
@@ -56,7 +57,7 @@ class UpstreamSockets:
             return
         try:
             self._outlet(transmit.channel).sock.send(transmit.data)
-        except OSError as error:
+        except (OSError, Failed) as error:
             _log.debug("cannot ask %s: %s", transmit.channel.upstream, error)
             self._relay.failed(transmit.channel, self._loop.time(), transmit.number)
 
@@ -121,7 +122,7 @@ class UpstreamSockets:
             with self._open(transmit.channel, SOCK_STREAM) as sock:
                 async with asyncio.timeout(CONVERSATION):
                     reply = await self._exchange(sock, transmit)
-        except (OSError, TimeoutError, EOFError) as error:
+        except (OSError, EOFError, Failed) as error:
             _log.debug("cannot ask %s by TCP: %s", transmit.channel.upstream, error)
             self._relay.failed(transmit.channel, self._loop.time(), transmit.number)
         else:
@@ -144,9 +145,7 @@ class UpstreamSockets:
 
     def _open(self, channel: Channel, kind: int) -> socket:
         family = AF_INET if channel.upstream.address.version == 4 else AF_INET6
-        sock = self._open_socket(channel.sandbox, family, kind)
-        sock.setblocking(False)
-        return sock
+        return self._open_socket(channel.sandbox, family, kind)
 
 
 def _address(channel: Channel) -> tuple[str, int]:

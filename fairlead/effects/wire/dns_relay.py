@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from socket import socket
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from fairlead.model.dns import Channel, Reply, Transmit, Upstream, Verdict
-
-SocketOpener = Callable[[str, Sequence[tuple[int, int]]], list[socket]]
-"""Opens sockets of (family, type) inside the namespace at a path; raises OSError."""
 
 
 class Resolver(Protocol):

@@ -81,7 +81,9 @@ class TcpClient(asyncio.Protocol):
             self._touch()
             self._pending += 1
             if not self._ask(query, self._reply):
-                self._pending -= 1
+                # Framed bytes that are no query at all: whatever speaks there, it is not DNS.
+                self.abort()
+                return
         self._regulate()
 
     def _reply(self, data: bytes) -> None:
