@@ -217,15 +217,23 @@ class Nftables:
         assert step.element is not None
         family, table, wanted = transaction.family, transaction.table, step.element
         shape = self.shape(family, table, wanted.set)
-        if ack.errno == errno.EEXIST and not (shape and shape.interval):
-            return []
-        old = next((each for each in self.elements(family, table, wanted.set) or () if same_key(each, wanted)), None)
-        if old is None or shape is None:
+        old = self._like(family, table, shape, wanted) if shape else None
+        if old is None:
             raise _refused(words, ack)
         if old.data == wanted.data:
             return []
         removal = self._removal(family, table, old)
         return [removal, step] if removal else [step]
+
+    def _like(self, family: str, table: str, shape: Shape, wanted: Element) -> Element | None:
+        """The element that stands under the same key."""
+        if shape.interval:
+            found = self.elements(family, table, wanted.set) or []
+        else:
+            key = element_lists(table, wanted.set, (encode_key(shape, wanted.key),))[0]
+            answer = self._channel.ask([message(family, nf.GETSETELEM, 0, key)])[0]
+            found = [] if isinstance(answer, Ack) else read_elements(wanted.set, shape, (answer,), _HEADER_SIZE)
+        return next((each for each in found if same_key(each, wanted)), None)
 
     def _forget(self, transaction: Transaction) -> None:
         gone = [key for key in self._shapes if key[:2] == (transaction.family, transaction.table)]

@@ -31,22 +31,27 @@ class DataType:
     words: Mapping[str, int] = field(default_factory=dict)
 
     def encode(self, value: Scalar) -> bytes:
-        """One value at its natural width. A network stands for its first address."""
-        if isinstance(value, IPv4Address | IPv6Address):
-            raw = value.packed
-        elif isinstance(value, IPv4Network | IPv6Network):
-            raw = value.network_address.packed
-        elif isinstance(value, int):
-            raw = value.to_bytes(self.size, sys.byteorder if self.native else "big")
-        elif self.name == "ifname":
-            raw = value.encode().ljust(_NAME_SIZE, b"\0")
-        elif self.name == "ether_addr":
-            raw = mac_bytes(value)
-        else:
-            return self.encode(self._word(value))
+        """One value at its natural width. A network stands for its first address. Raises ValueError."""
+        try:
+            raw = self._raw(value)
+        except OverflowError:
+            raw = b""
         if len(raw) != self.size:
             raise ValueError(f"{value!r} is not a value of type {self.name}")
         return raw
+
+    def _raw(self, value: Scalar) -> bytes:
+        if isinstance(value, IPv4Address | IPv6Address):
+            return value.packed
+        if isinstance(value, IPv4Network | IPv6Network):
+            return value.network_address.packed
+        if isinstance(value, int):
+            return value.to_bytes(self.size, sys.byteorder if self.native else "big")
+        if self.name == "ifname":
+            return value.encode().ljust(_NAME_SIZE, b"\0")
+        if self.name == "ether_addr":
+            return mac_bytes(value)
+        return self._raw(self._word(value))
 
     def _word(self, word: str) -> int:
         if word not in self.words:
