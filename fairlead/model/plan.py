@@ -132,10 +132,7 @@ class DelLink:
 
 @dataclass(frozen=True, slots=True)
 class SetLink:
-    """Change an interface that exists; None leaves a property alone. Empty `master` frees it.
-
-    `to_ns` moves it into another namespace, in the same step as `rename`: it is down there, without addresses.
-    """
+    """Change an interface that exists; None leaves a property alone. Empty `master` frees it."""
 
     name: str
     ns: str = HOST
@@ -146,7 +143,6 @@ class SetLink:
     rename: str | None = None
     alias: str | None = None
     port: Mapping[str, int] = field(default_factory=dict)
-    to_ns: str | None = None
 
     def inverse(self) -> None:
         return None
