@@ -19,6 +19,7 @@ from fairlead.model.plan import Operation, Plan
 from fairlead.model.reference import Reference
 from fairlead.model.ruleset import Element
 from fairlead.model.system import HostDescription
+from fairlead.model.volume import Volume
 
 __all__ = ["Change", "Clock", "Delete", "Drift", "Entropy", "Kernel", "Namespaces", "ObservedLink", "PortHold"]
 __all__ += [
@@ -218,11 +219,39 @@ class Roots(Protocol):
 
     async def remove(self, container_id: str) -> None: ...
 
+    def lower_directories(self, layers: Sequence[Layer]) -> list[Path]: ...
+
+    async def size(self, container_id: str) -> int: ...
+
     async def keep_only(self, container_ids: Collection[str]) -> None: ...
 
 
 Member = tuple[str, bytes | Path]
 """A file of an archive: its name, and its content or where that lies."""
+
+
+class VolumeFiles(Protocol):
+    """Where volumes keep their data."""
+
+    def mountpoint(self, name: str) -> Path: ...
+
+    def make(self, name: str) -> None:
+        """The directory of a volume; one that is there stays as it is."""
+        ...
+
+    def discard(self, name: str) -> None: ...
+
+    async def mount(self, volume: Volume) -> None:
+        """Mount what its options describe; mounted already is fine. Raises `Failed`."""
+        ...
+
+    def unmount(self, name: str) -> None: ...
+
+    async def populate(self, name: str, root: Path, directory: str) -> None:
+        """Copy what `root` has at `directory` into the volume if that is empty. Links lead nowhere outside `root`."""
+        ...
+
+    async def size(self, name: str) -> int: ...
 
 
 class Archives(Protocol):

@@ -33,6 +33,14 @@ class RootFilesystems:
         """What the container changed, in overlayfs form (whiteouts are character devices 0:0)."""
         return self._roots.upper(container_id)
 
+    def lower_directories(self, image_id: str) -> list[Path]:
+        """The layers under a container of that image, bottom first, in overlayfs form."""
+        return self._roots.lower_directories(self._images.layers(image_id))
+
+    async def size(self, container_id: str) -> int:
+        """The bytes of what the container wrote."""
+        return await self._roots.size(container_id)
+
     async def keep_only(self, container_ids: Collection[str]) -> None:
         """Remove the roots of all other containers (at boot)."""
         await self._roots.keep_only(container_ids)

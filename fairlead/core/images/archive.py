@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fairlead.core.images.manifest import OCI_INDEX, Descriptor
 from fairlead.model.errors import Invalid
+from fairlead.model.reference import Reference
+
+OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
 
 class _Entry(msgspec.Struct, rename="pascal"):
@@ -52,3 +56,16 @@ def docker_index(images: Sequence[tuple[str, Sequence[str], Sequence[str]]]) -> 
             for config, layers, names in images
         ]
     )
+
+
+def oci_index(images: Sequence[tuple[Descriptor, Sequence[Reference]]]) -> bytes:
+    """`index.json`: each manifest once per name, or once without."""
+    entries: list[dict[str, object]] = []
+    for manifest, names in images:
+        described = {"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.size}
+        for name in names:
+            annotations = {"io.containerd.image.name": name.full, "org.opencontainers.image.ref.name": name.tag}
+            entries.append({**described, "annotations": annotations})
+        if not names:
+            entries.append(dict(described))
+    return msgspec.json.encode({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})

@@ -15,7 +15,7 @@ import asyncio
 import base64
 import json
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -67,7 +67,7 @@ class Registry:
 
     async def fetch(
         self, reference: Reference, auth: RegistryAuth | None, target: Path, known: Mapping[str, Path]
-    ) -> AsyncIterator[Mapping[str, int]]:
+    ) -> AsyncGenerator[Mapping[str, int], None]:
         """Bring the blobs of an image, but the known ones; yields the bytes there are so far by digest.
 
         Under "" are those of blobs that are not complete.

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from fairlead.effects.oci.doomed import Doomed
 from fairlead.effects.oci.mount import CLONE_FS, detach, mount, unshare
+from fairlead.effects.oci.trees import usage
 from fairlead.model.errors import Failed
 from fairlead.model.image import Layer
 
@@ -61,6 +62,14 @@ class Rootfs:
         """Unmount and forget everything the container wrote; missing is fine."""
         await self._in_thread(lambda: self._remove(container_id))
         self._doomed.sweep()
+
+    def lower_directories(self, layers: Sequence[Layer]) -> list[Path]:
+        """Where these layers and the one below all lie, bottom first."""
+        return [self._overlay / name for name in (BASE, *(layer.directory for layer in layers))]
+
+    async def size(self, container_id: str) -> int:
+        """The bytes of what the container wrote; 0 if there is none."""
+        return await asyncio.to_thread(usage, self.upper(container_id))
 
     async def keep_only(self, container_ids: Collection[str]) -> None:
         """Remove the root of every other container (at boot)."""

@@ -78,6 +78,11 @@ class Catalogue:
         """Tags and digests that point at an image, sorted."""
         return [reference for _, reference in sorted(self._by_image.get(image_id, {}).items())]
 
+    def tags_in(self, repository: str) -> list[Reference]:
+        """All tags of a repository (full name), sorted."""
+        known = (parse_reference(key) for key in sorted(self.tags) if key.startswith(f"{repository}:"))
+        return [reference for reference in known if reference.repository == repository]
+
     def layers_of(self, image: Image) -> list[Layer]:
         """Bottom first."""
         return [self.layers[diff_id] for diff_id in image.layers]

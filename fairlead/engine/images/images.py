@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fairlead.core.images.manifest import parse_platform
-from fairlead.engine.images import bringing, listing, loading, removing
+from fairlead.core.images.manifest import Descriptor, parse_platform
+from fairlead.core.images.select import LIST_FILTERS
+from fairlead.engine.images import bringing, listing, loading, pulling, pushing, removing, saving
 from fairlead.engine.images.bringing import CommitWishes, ImportWishes
 from fairlead.engine.images.library import Library
-from fairlead.engine.images.listing import HistoryView, ImageView
+from fairlead.engine.images.listing import HistoryView, ImageDetails, ImageView
+from fairlead.engine.images.removing import PRUNE_FILTERS
 from fairlead.engine.ports import ImageHands
-from fairlead.model.container import Container
+from fairlead.model.container import RUNNING, Container
 from fairlead.model.errors import Invalid
-from fairlead.model.image import Image, Layer, Progress, Removed
+from fairlead.model.image import Image, Layer, Platform, Progress, RegistryAuth, Removed
 from fairlead.model.reference import is_tag, parse_reference
 
 if TYPE_CHECKING:
     from fairlead.engine.engine import Engine
+
+__all__ = ["LIST_FILTERS", "PRUNE_FILTERS", "Images"]
 
 Filters = Mapping[str, Sequence[str]]
 
@@ -26,6 +31,7 @@ class Images:
     """All refusals have Docker's words. Whatever is returned has been committed."""
 
     def __init__(self, engine: Engine, hands: ImageHands) -> None:
+        self._engine = engine
         self._library = Library(engine, hands)
         self._catalogue = self._library.catalogue
 
@@ -41,12 +47,21 @@ class Images:
         """By name, digest, id or unique id prefix. Raises `NotFound` "No such image: X:latest", `Invalid`."""
         return self._catalogue.get(text)
 
+    def find(self, text: str) -> Image | None:
+        """As `get`, but None for whatever does not resolve."""
+        return self._catalogue.find(text)
+
+    def size(self, image: Image) -> int:
+        """The bytes of the files of all its layers."""
+        return self._catalogue.size(image)
+
     def layers(self, image_id: str) -> list[Layer]:
         """Bottom first. Raises KeyError for an image that is gone."""
         return self._catalogue.layers_of(self._catalogue.images[image_id])
 
-    def view(self, text: str) -> ImageView:
-        return listing.view(self._catalogue, self.get(text))
+    def details(self, text: str) -> ImageDetails:
+        """For inspect. Raises as `get`."""
+        return listing.details(self._library, self.get(text))
 
     def name_of(self, image_id: str) -> str:
         """The first tag of an image; "" if it has none."""
@@ -71,12 +86,51 @@ class Images:
     async def import_image(self, stream: AsyncIterator[bytes], source: str, wishes: ImportWishes) -> Image:
         return await bringing.import_image(self._library, stream, source, wishes)
 
-    async def commit(self, container: Container, wishes: CommitWishes) -> Image:
-        return await bringing.commit(self._library, container, wishes)
+    async def commit(self, container: Container, wishes: CommitWishes, pause: bool = True) -> Image:
+        """`pause`: a running container stands still meanwhile."""
+        still = pause and container.state.status == RUNNING
+        if still:
+            await self._engine.containers.pause(container.id)
+        try:
+            return await bringing.commit(self._library, container, wishes)
+        finally:
+            if still:
+                await self._engine.containers.unpause(container.id)
 
     def load(self, stream: AsyncIterator[bytes], platform: str = "") -> AsyncIterator[Progress]:
         wanted = parse_platform(platform, self._library.hands.registry.host)
         return loading.load(self._library, stream, wanted)
+
+    def pull(self, text: str, auth: RegistryAuth | None, platform: str = "") -> AsyncIterator[Progress]:
+        """`text` names a tag or digest. Raises `Invalid` at once, the registry's refusals while it runs."""
+        wanted = parse_platform(platform, self._library.hands.registry.host)
+        return pulling.pull(self._library, parse_reference(text).tagged, auth, wanted)
+
+    def names_one(self, text: str) -> bool:
+        """Whether a name has a tag or digest, rather than being that of a whole repository. Raises `Invalid`."""
+        reference = parse_reference(text)
+        return bool(reference.tag or reference.digest)
+
+    async def all_tags(self, text: str, auth: RegistryAuth | None) -> Sequence[str]:
+        """A repository's names with each of the tags that its registry has."""
+        reference = parse_reference(text)
+        tags = await self._library.hands.registry.tags(reference, auth)
+        return [replace(reference, tag=tag).familiar for tag in tags if is_tag(tag)]
+
+    def push(self, text: str, auth: RegistryAuth | None) -> AsyncIterator[Progress]:
+        """A name without a tag means all tags of the repository."""
+        reference = parse_reference(text)
+        if reference.digest:
+            raise Invalid("cannot push a digest reference")
+        return pushing.push(self._library, reference, auth)
+
+    async def distribution(self, text: str, auth: RegistryAuth | None) -> tuple[Descriptor, Sequence[Platform]]:
+        """What a registry has under a name: its manifest or list, and for which platforms."""
+        return await pulling.distribution(self._library, parse_reference(text).tagged, auth)
+
+    def save(self, texts: Sequence[str]) -> AsyncIterator[bytes]:
+        """An archive of these images. Raises `NotFound` at once."""
+        return saving.save(self._library, saving.chosen(self._library, texts))
 
     async def tag(self, text: str, repository: str, tag: str) -> None:
         """Give an image one more name; another image that had it loses it."""

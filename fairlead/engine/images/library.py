@@ -11,6 +11,7 @@ from fairlead.core.images.config import parse_config
 from fairlead.core.images.moment import rfc3339
 from fairlead.engine.images.catalogue import Catalogue, Stored
 from fairlead.engine.images.shelf import Hold, Shelf
+from fairlead.engine.locks import KeyedLocks
 from fairlead.engine.ports import ImageHands
 from fairlead.model.errors import Invalid
 from fairlead.model.event import Event
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
 
 
 class Library:
-    """`lock` is held while a change of the catalogue is decided and committed: bringing, tagging, removing."""
+    """`lock` is held while a change of the catalogue is decided and committed: bringing, tagging, removing.
+
+    `pulls` makes those who pull the same reference take turns: the second finds what the first brought.
+    """
 
     def __init__(self, engine: Engine, hands: ImageHands) -> None:
         self.hands, self.state = hands, engine.state
         self.catalogue = Catalogue(engine.store)
         self.shelf = Shelf(self.catalogue, hands.layers, hands.blobs)
         self.lock = asyncio.Lock()
+        self.pulls = KeyedLocks()
         self._clock, self._events = engine.clock, engine.events
 
     def now(self) -> int:
@@ -69,6 +74,10 @@ class Library:
         """Let references mean an image; those that meant another one move. The caller holds `lock`."""
         moved = replace(image, tagged=self.now())
         await self.catalogue.change([moved, *(Tag(name.full, image.id) for name in references)])
+
+    async def name_by_digest(self, image: Image, reference: Reference) -> None:
+        """Note the digest under which a registry has an image. The caller holds `lock`."""
+        await self.catalogue.change([Tag(reference.full, image.id)])
 
     def announce(self, action: str, image: Image, name: str = "", actor: str = "") -> None:
         """Publish an event about an image; `name` is what the user called it, its id if nothing."""

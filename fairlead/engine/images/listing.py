@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from fairlead.core.images.config import config_json
 from fairlead.core.images.moment import nanoseconds
 from fairlead.core.images.select import fitting, wants_dangling
 from fairlead.engine.images.catalogue import Catalogue
@@ -42,9 +44,21 @@ class HistoryView:
     references: tuple[Reference, ...] = ()
 
 
-def view(catalogue: Catalogue, image: Image) -> ImageView:
+@dataclass(frozen=True, slots=True)
+class ImageDetails:
+    """What inspect shows beyond the list: `config` under its JSON names, `trees` where the layers lie, bottom first."""
+
+    view: ImageView
+    config: Mapping[str, object]
+    trees: tuple[Path, ...]
+
+
+def details(library: Library, image: Image) -> ImageDetails:
+    catalogue = library.catalogue
     references = tuple(catalogue.references(image.id))
-    return ImageView(image, nanoseconds(image.created), references, catalogue.size(image))
+    view = ImageView(image, nanoseconds(image.created), references, catalogue.size(image))
+    trees = tuple(library.hands.layers.tree(layer) for layer in catalogue.layers_of(image))
+    return ImageDetails(view, config_json(image.config), trees)
 
 
 def list_images(library: Library, filters: Filters, every: bool, shared: bool) -> list[ImageView]:

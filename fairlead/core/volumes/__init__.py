@@ -1,0 +1,1 @@
+"""Decisions about volumes: what may be created, which are listed and pruned."""

@@ -1,0 +1,79 @@
+"""The data of volumes: `<data-root>/volumes/<name>/_data`, a directory, or a mount while the volume is in use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from fairlead.effects.oci import process, scope
+from fairlead.effects.oci.doomed import Doomed
+from fairlead.effects.oci.mount import detach
+from fairlead.effects.oci.trees import usage
+from fairlead.model.errors import Failed
+from fairlead.model.volume import Volume
+
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+
+
+class VolumeFiles:
+    def __init__(self, root: Path, doomed: Doomed) -> None:
+        self._home, self._doomed = root / "volumes", doomed
+        self._home.mkdir(parents=True, exist_ok=True, mode=0o701)
+
+    def mountpoint(self, name: str) -> Path:
+        """`name` must have been checked: it names a directory."""
+        return self._home / name / "_data"
+
+    def make(self, name: str) -> None:
+        """The directory of a volume; one that is there stays as it is."""
+        data = self.mountpoint(name)
+        data.parent.mkdir(mode=0o701, exist_ok=True)
+        if not data.is_dir():
+            data.mkdir()
+            data.chmod(0o755)
+
+    def discard(self, name: str) -> None:
+        """Take the volume's mount off and delete its directory in the background."""
+        detach(self.mountpoint(name))
+        self._doomed.add(self._home / name)
+        self._doomed.sweep()
+
+    async def mount(self, volume: Volume) -> None:
+        """Mount what the volume's options describe; mounted already is fine. Raises `Failed`."""
+        target = Path(volume.mountpoint)
+        if target.is_mount():
+            return
+        device, options = volume.options.get("device", ""), volume.options.get("o", "")
+        # mount(8) rather than mount(2): it knows the names of options and asks the helpers of network file systems.
+        command = ["mount", "-t", volume.options.get("type", "none"), *(["-o", options] if options else [])]
+        done = await process.run((*command, "--", device, str(target)), _ENVIRONMENT)
+        if done.status:
+            reason = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["mount failed"]
+            raise Failed(
+                f"error while mounting volume '{target}': failed to mount local volume: mount {device}:{target}: "
+                f"{reason[0].removeprefix('mount: ')}"
+            )
+
+    def unmount(self, name: str) -> None:
+        """Take its mount off; not mounted is fine."""
+        detach(self.mountpoint(name))
+
+    async def populate(self, name: str, root: Path, directory: str) -> None:
+        """Copy what `root` has at `directory` into the volume if that is empty, with owners, modes and links.
+
+        The volume then has the directory's own owner and mode too. Links are resolved as if `root` were "/".
+        """
+        target = self.mountpoint(name)
+        source = scope.inside(root, directory)
+        if any(target.iterdir()) or not source.is_dir():
+            return
+        command = ("cp", "--archive", "--no-target-directory", "--", str(source), str(target))
+        done = await process.run(command, _ENVIRONMENT)
+        if done.status:
+            reason = done.stderr.decode("utf-8", "replace").strip()
+            raise Failed(f"failed to copy the image's {directory} into volume {name}: {reason}")
+
+    async def size(self, name: str) -> int:
+        """The bytes of all its files."""
+        return await asyncio.to_thread(usage, self.mountpoint(name))
