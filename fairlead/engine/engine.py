@@ -9,19 +9,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairlead.engine.events import EventBus
+from fairlead.engine.fabric import Fabric
+from fairlead.engine.networks import Networks
+from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.state import State
 from fairlead.engine.world import World
 from fairlead.model.config import DaemonConfig
 
 if TYPE_CHECKING:
-    from fairlead.engine.networks import Networks
-    from fairlead.engine.sandboxes import Sandboxes
+    from fairlead.engine.containers.containers import Containers
+    from fairlead.engine.images.images import Images
+    from fairlead.engine.rootfs import RootFilesystems
     from fairlead.engine.system import System
+    from fairlead.engine.volumes import Volumes
 
 
 class Engine:
-    networks: Networks
-    sandboxes: Sandboxes
+    containers: Containers
+    images: Images
+    rootfs: RootFilesystems
+    volumes: Volumes
     system: System
 
     def __init__(self, config: DaemonConfig, world: World) -> None:
@@ -31,3 +38,6 @@ class Engine:
         self.kernel, self.namespaces, self.ports = world.kernel, world.namespaces, world.ports
         self.state = State()
         self.events = EventBus(world.clock)
+        self.fabric = Fabric(config, world, self.state, self.events)
+        self.sandboxes = Sandboxes(self.fabric)
+        self.networks = Networks(self.fabric, self.sandboxes)

@@ -13,7 +13,7 @@ from ipaddress import IPv6Address, ip_address
 from fairlead.engine.host_ports import HostPorts
 from fairlead.engine.ports import PortHold, Ports
 from fairlead.model.container import Container
-from fairlead.model.endpoint import Endpoint, PortRequest, PublishedPort
+from fairlead.model.endpoint import SCTP, Endpoint, PortRequest, PublishedPort
 from fairlead.model.errors import Failed, Refusal
 from fairlead.model.network import Address
 
@@ -77,7 +77,26 @@ class Publisher:
             for choice in choices:
                 self._taken.free(endpoint.id, choice.ports)
             raise
-        return tuple(port for choice in choices for port in choice.ports)
+        ports = tuple(port for choice in choices for port in choice.ports)
+        await self.carry(endpoint, ports)
+        return ports
+
+    async def restore(self, endpoint: Endpoint) -> None:
+        """Hold again, after a restart of the daemon, what the endpoint shows. Raises Failed when it is lost."""
+        await self._ports.hold(holds(endpoint.published))
+        await self.carry(endpoint, endpoint.published)
+
+    async def carry(self, endpoint: Endpoint, ports: Iterable[PublishedPort]) -> None:
+        """Let the holders of ports carry what the kernel cannot translate: host addresses of a family that the
+        endpoint does not have, and ::1."""
+        for port in ports:
+            same = endpoint.ipv4 if port.host_ip.version == 4 else endpoint.ipv6
+            target = same or endpoint.ipv4 or endpoint.ipv6
+            loopback = port.host_ip.version == 6 and (port.host_ip.is_unspecified or port.host_ip.is_loopback)
+            if target is None or port.protocol == SCTP or (same is not None and not loopback):
+                continue
+            (held,) = holds([port])
+            await self._ports.splice(held, target.ip, port.container_port, loopback_only=same is not None)
 
     async def withdraw(self, owner: str, ports: Sequence[PublishedPort]) -> None:
         """Give ports back to the host."""

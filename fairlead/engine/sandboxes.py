@@ -1,27 +1,80 @@
-"""Sandboxes: a container's whole network, from its namespace to the names it answers to."""
+"""Sandboxes: a container's whole network, from its namespace to the names it answers to.
+
+What a container wants (its attachments) outlives its runs; a sandbox and its endpoints exist while it runs. Verbs on
+the sandbox of one container take turns; those of different containers meet only in the kernel's queue.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address
 
-from fairlead.engine.views import NetworkSettingsView, StartedSandbox
-from fairlead.model.change import Change
+from fairlead.engine import records
+from fairlead.engine.blame import blamed
+from fairlead.engine.etc import Written
+from fairlead.engine.fabric import Fabric
+from fairlead.engine.legacy_links import Link
+from fairlead.engine.linking import Linking
+from fairlead.engine.sandbox_change import SandboxChange
+from fairlead.engine.sandbox_start import Placed, SandboxStart
+from fairlead.engine.sandbox_stop import SandboxStop
+from fairlead.engine.views import NetworkSettingsView, NetworkView, StartedSandbox
+from fairlead.engine.wishes import DEFAULT_BRIDGE, check_conflicts, check_endpoint, first_attachments, mode_of
+from fairlead.model.attachment import Attachment, Attachments
+from fairlead.model.change import Change, Delete
 from fairlead.model.container import Container
+from fairlead.model.endpoint import Endpoint, PublishedPort
+from fairlead.model.errors import Conflict, Failed, NotFound
+from fairlead.model.network import Address, Network
+from fairlead.model.sandbox import Sandbox
 
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
+SETTING_UP = "failed to set up container networking: "
+_SOME_GATEWAY = (IPv4Address("127.0.0.1"),)
 
 
 class Sandboxes:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, fabric: Fabric) -> None:
+        self._fabric = fabric
+        self._state = fabric.state
+        self._start = SandboxStart(fabric)
+        self._stop = SandboxStop(fabric)
+        self._change = SandboxChange(fabric)
+        self._linking = Linking(fabric)
+
+    # --- what a container wants -------------------------------------------------------------------
 
     async def prepare_create(self, container: Container) -> tuple[str, ...]:
         """Check everything a container wants of the network; changes nothing. Returns warnings.
 
         Raises `Refusal` with Docker's words for conflicting options, bad addresses and missing links.
         """
-        raise NotImplementedError
+        check_conflicts(container.spec.network)
+        for wish in self.attachments(container).wishes:
+            network = self._state.find_network(wish.network)
+            if network is not None:
+                with blamed(f"invalid config for network {network.name}: "):
+                    check_endpoint(wish.spec, network)
+        self._linking.check(container)
+        self._fabric.etc.extra_lines(container, self._host_gateway() or _SOME_GATEWAY)
+        self._fabric.etc.wishes(container)
+        return ()
+
+    def attachments(self, container: Container) -> Attachments:
+        """What the container wants now, with networks by name as far as they exist."""
+        known = self._state.attachments.get(container.id)
+        if known is not None:
+            return known
+        first = first_attachments(container)
+        return replace(first, wishes=tuple(replace(wish, network=self._name(wish.network)) for wish in first.wishes))
+
+    def _name(self, reference: str) -> str:
+        try:
+            return self._state.network(reference).name
+        except NotFound:
+            return reference
+
+    # --- verbs ------------------------------------------------------------------------------------
 
     async def start(self, container: Container) -> StartedSandbox:
         """Make the sandbox of a container that is about to run.
@@ -30,20 +83,175 @@ class Sandboxes:
         under `<data_root>/containers/<id>` are written. On failure nothing is left. Raises `Refusal`
         with the prefix "failed to set up container networking: ".
         """
-        raise NotImplementedError
+        mode = mode_of(container.spec.network)
+        if mode.container:
+            return self._join(mode.container)
+        async with self._fabric.turns.of(container.id):
+            links = self._linking.resolve(container)
+            with blamed(SETTING_UP):
+                placed = self._placed(container)
+                sandbox, endpoints = await self._start.run(container, placed)
+            await self._fabric.kernel.attempt(self._linking.opened(container))
+            written = self._write_files(container, sandbox, endpoints, links)
+        for _, network in placed:
+            self._fabric.announce(network, "connect", container=container.id)
+        return _started(sandbox, written, tuple(line for link in links for line in link.environment()))
 
     async def stop(self, container_id: str) -> None:
-        """Take everything of a container's sandbox away again. Idempotent; never refuses."""
-        raise NotImplementedError
+        """Take everything of a container's sandbox away again. Idempotent; only the store can refuse."""
+        async with self._fabric.turns.of(container_id):
+            sandbox = self._state.sandboxes.get(container_id)
+            if sandbox is None:
+                return
+            container = self._state.containers.get(container_id)
+            if container is not None:
+                await self._fabric.kernel.attempt(self._linking.closed(container))
+            endpoints = await self._stop.run(sandbox)
+        for endpoint in endpoints:
+            network = self._state.networks.get(endpoint.network_id)
+            if network is not None:
+                self._fabric.announce(network, "disconnect", container=container_id)
 
     async def rename(self, container: Container) -> None:
         """The container (already renamed in the state) answers to its new name at once."""
-        raise NotImplementedError
+        async with self._fabric.turns.of(container.id):
+            before = self._state.endpoints_of(container.id)
+            old = before[0].name if before else ""
+            renamed = [_renamed(endpoint, old, container.name) for endpoint in before]
+            await self._fabric.store.commit([records.put(endpoint) for endpoint in renamed])
+            for endpoint in renamed:
+                self._state.put_endpoint(endpoint)
+            if renamed:
+                self._fabric.resolvers.know(self._state.sandboxes[container.id], renamed, renamed)
 
     def removal(self, container_id: str) -> list[Change]:
         """What to commit together with the removal of the container's own document."""
-        raise NotImplementedError
+        self._state.attachments.pop(container_id, None)
+        return [Delete(records.kind_of(Attachments), container_id)]
+
+    async def connect(self, container: Container, wish: Attachment, network: Network) -> None:
+        """Put a container on a network: at once if it has a sandbox, else from its next start."""
+        async with self._fabric.turns.of(container.id):
+            wanted = self.attachments(container)
+            if container.id in self._state.sandboxes:
+                await self._change.connect(container, wanted, wish, network)
+            else:
+                await self._want(wanted.put(wish))
+
+    async def disconnect(self, container: Container, network: Network) -> bool:
+        """Take a container off a network; False when it was not on it."""
+        async with self._fabric.turns.of(container.id):
+            wanted = self.attachments(container)
+            endpoints = self._state.endpoints_of(container.id)
+            endpoint = next((item for item in endpoints if item.network_id == network.id), None)
+            if endpoint is not None:
+                await self._change.disconnect(container, wanted.without(network.name), endpoint)
+            elif wanted.find(network.name) is not None and container.id not in self._state.sandboxes:
+                await self._want(wanted.without(network.name))
+            else:
+                return False
+            return True
+
+    async def _want(self, wanted: Attachments) -> None:
+        await self._fabric.store.commit([records.put(wanted)])
+        self._state.attachments[wanted.id] = wanted
+
+    # --- parts of start ---------------------------------------------------------------------------
+
+    def _placed(self, container: Container) -> Placed:
+        """Each wish with its network. Without a default bridge, containers that would be on it are on none."""
+        placed = []
+        for wish in self.attachments(container).wishes:
+            if wish.network == DEFAULT_BRIDGE and self._state.find_network(DEFAULT_BRIDGE) is None:
+                continue
+            network = self._state.network(wish.network)
+            placed.append((replace(wish, network=network.name), network))
+        return placed
+
+    def _join(self, reference: str) -> StartedSandbox:
+        """The sandbox of another container, which must run."""
+        with blamed("joining network namespace of container: "):
+            try:
+                owner = self._state.container(reference)
+            except NotFound as missing:
+                raise Failed(missing.message) from missing
+        if not owner.state.running:
+            raise Conflict(
+                "cannot join network namespace of a non running container: "
+                f"container {owner.name} is {owner.state.status}"
+            )
+        mode = mode_of(owner.spec.network)
+        if mode.container:
+            return self._join(mode.container)
+        sandbox = self._state.sandboxes[owner.id]
+        return _started(sandbox, self._fabric.etc.written(owner, shared=not sandbox.ns))
+
+    def _write_files(
+        self, container: Container, sandbox: Sandbox, endpoints: list[Endpoint], links: list[Link]
+    ) -> Written:
+        etc, setting = self._fabric.etc, self._fabric.resolvers.setting(sandbox, endpoints)
+        lines = [
+            *etc.extra_lines(container, self._host_gateway()),
+            *etc.linked_lines(links),
+            *etc.own_lines(container, endpoints),
+        ]
+        return etc.write(container, setting, lines, etc.resolv_conf(container, setting, sandbox.ipv6))
+
+    def _host_gateway(self) -> tuple[Address, ...]:
+        """What `host-gateway` stands for: the default bridge's own addresses."""
+        bridge = self._state.find_network(DEFAULT_BRIDGE)
+        return tuple(pool.gateway for pool in bridge.pools if pool.gateway) if bridge else ()
+
+    # --- what is shown ----------------------------------------------------------------------------
 
     def settings(self, container: Container) -> NetworkSettingsView:
         """What inspect and ls show of the container's networks."""
-        raise NotImplementedError
+        endpoints = self._state.endpoints_of(container.id)
+        by_name = {self._state.networks[item.network_id].name: item for item in endpoints}
+        sandbox = self._state.sandboxes.get(container.id)
+        views = [_view(wish, by_name.get(wish.network)) for wish in self.attachments(container).wishes]
+        return NetworkSettingsView(
+            sandbox_id=sandbox.id if sandbox else "",
+            sandbox_key=(sandbox.ns or self._host_key()) if sandbox else "",
+            networks=tuple(views),
+            ports=self._ports(container, endpoints),
+            default_bridge=by_name.get(DEFAULT_BRIDGE),
+        )
+
+    def _host_key(self) -> str:
+        return str(self._fabric.config.netns_dir / "default")
+
+    def _ports(self, container: Container, endpoints: list[Endpoint]) -> Mapping[str, tuple[PublishedPort, ...] | None]:
+        """Exposed ports with where they are published; none for a container whose networks publish nothing."""
+        carrier = self._fabric.wiring.carrier(endpoints)
+        if carrier is None:
+            return {}
+        shown: dict[str, tuple[PublishedPort, ...] | None] = dict.fromkeys(container.exposed)
+        for port in carrier.published:
+            key = f"{port.container_port}/{port.protocol}"
+            shown[key] = (*(shown.get(key) or ()), port)
+        return shown
+
+
+def _started(sandbox: Sandbox, written: Written, link_env: tuple[str, ...] = ()) -> StartedSandbox:
+    return StartedSandbox(
+        sandbox_id=sandbox.id,
+        netns_path=sandbox.ns,
+        hosts_path=written.hosts,
+        hostname_path=written.hostname_path,
+        resolv_conf_path=written.resolv_conf,
+        hostname=written.hostname,
+        domainname=written.domainname,
+        link_env=link_env,
+    )
+
+
+def _renamed(endpoint: Endpoint, old: str, new: str) -> Endpoint:
+    names = tuple(dict.fromkeys(new if name == old else name for name in endpoint.names))
+    return replace(endpoint, name=new, names=names)
+
+
+def _view(wish: Attachment, endpoint: Endpoint | None) -> NetworkView:
+    names = (endpoint.names if endpoint else wish.names) or None
+    network_id = endpoint.network_id if endpoint else wish.network_id
+    return NetworkView(wish.network, network_id, wish.spec, wish.typed, endpoint, names)

@@ -18,14 +18,18 @@ from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Invalid, NotFound
 from fairlead.model.ids import with_prefix
 from fairlead.model.network import Network
+from fairlead.model.sandbox import Sandbox
 
 
 class State:
+    """`attachments` and `sandboxes` are by container id, everything else by its own."""
+
     def __init__(self) -> None:
         self.networks: dict[str, Network] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.containers: dict[str, Container] = {}
         self.attachments: dict[str, Attachments] = {}
+        self.sandboxes: dict[str, Sandbox] = {}
         self.claimed_endpoints: dict[str, Endpoint] = {}
         self.claimed_networks: dict[str, Network] = {}
         self._network_names: dict[str, str] = {}
@@ -34,7 +38,7 @@ class State:
         self._by_container: dict[str, dict[str, None]] = {}
 
     def load(self, documents: Mapping[str, Mapping[str, bytes]]) -> None:
-        """Take over what the store holds. Attachments of containers that are gone are left behind."""
+        """Take over what the store holds."""
         for network in records.load(Network, documents):
             self.put_network(network)
         for endpoint in records.load(Endpoint, documents):
@@ -43,6 +47,8 @@ class State:
             self.put_container(container)
         for attachments in records.load(Attachments, documents):
             self.attachments[attachments.id] = attachments
+        for sandbox in records.load(Sandbox, documents):
+            self.sandboxes[sandbox.container_id] = sandbox
 
     # --- networks ---------------------------------------------------------------------------------
 

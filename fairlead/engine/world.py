@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fairlead.engine.ports import Clock, Entropy, Kernel, Namespaces, Ports, Store
+from fairlead.engine.names import NameServer
+from fairlead.engine.ports import Clock, Entropy, EtcFiles, Kernel, Namespaces, Ports, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +16,5 @@ class World:
     kernel: Kernel
     namespaces: Namespaces
     ports: Ports
+    etc: EtcFiles
+    name_server: NameServer

@@ -136,6 +136,8 @@ class Channel:
 
     def ask(self, messages: Sequence[Message]) -> list[bytes | Ack]:
         """One reply, or the refusal, for each of several requests that are not dumps."""
+        if not messages:
+            return []
         first = self._sequence + 1
         self._send(b"".join([self.frame(message) for message in messages]))
         answers: dict[int, bytes | Ack] = {}

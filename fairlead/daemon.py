@@ -1,0 +1,153 @@
+"""The daemon: the one place that knows every room, joins them, and starts and stops them in order.
+
+Boot, in this order, so that nobody sees a half-true world: the state is read, the kernel brought in line with it, the
+default networks made, then the API answers. Containers run on whatever happens to the daemon: stopping it closes the
+API, finishes what was begun, and leaves them alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from hashlib import sha256
+from pathlib import Path
+
+from fairlead import logs
+from fairlead.api.routes import networks, system
+from fairlead.api.server import Server
+from fairlead.core.dns.forward import Forwarder
+from fairlead.effects.clock import SystemClock, SystemEntropy
+from fairlead.effects.etc_files import EtcFiles
+from fairlead.effects.host import LinuxHost
+from fairlead.effects.kernel.linux import LinuxKernel
+from fairlead.effects.kernel.pool import NamespacePool
+from fairlead.effects.kernel.ports import HostPorts
+from fairlead.effects.store.sqlite import SqliteStore
+from fairlead.effects.wire.dns import DnsServer
+from fairlead.engine.default_networks import DefaultNetworks
+from fairlead.engine.engine import Engine
+from fairlead.engine.reconcile import Reconcile
+from fairlead.engine.system import System
+from fairlead.engine.world import World
+from fairlead.model.config import DaemonConfig
+from fairlead.model.errors import Failed, Refusal
+
+STOP_SECONDS = 9.0
+"""How long a stop may take before what is left of it is abandoned: service managers kill after ten."""
+
+_log = logging.getLogger("fairlead.daemon")
+
+
+def owner_tag(exec_root: Path) -> str:
+    """What marks this daemon's links: daemons of one machine differ in their exec-root."""
+    return f"fairlead-{sha256(str(exec_root).encode()).hexdigest()[:8]}"
+
+
+async def serve(config: DaemonConfig) -> None:
+    """Run until SIGTERM or SIGINT. Raises `Refusal` when the daemon cannot start."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as running:
+        await _start(config, running)
+        await stopping.wait()
+        _log.info("stopping; containers run on")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await running.aclose()
+    _log.info("stopped")
+
+
+async def _start(config: DaemonConfig, running: AsyncExitStack) -> None:
+    """Bring everything up; what has to be closed is left in `running`, last opened first."""
+    config.exec_root.mkdir(parents=True, exist_ok=True, mode=0o711)
+    config.data_root.mkdir(parents=True, exist_ok=True, mode=0o710)
+    running.callback(_release_pidfile, _take_pidfile(config.pidfile))
+    world = await _world(config, running)
+    engine = Engine(config, world)
+    documents = world.store.load()
+    engine.state.load(documents)
+    await _settle(engine, documents, running)
+    server = await _listen(engine, running)
+    _log.info("ready", extra={"hosts": ",".join(map(str, server.addresses)), "since": _age()})
+
+
+async def _world(config: DaemonConfig, running: AsyncExitStack) -> World:
+    store = SqliteStore(config.data_root / "state.db")
+    running.callback(store.close)
+    kernel = LinuxKernel(owner_tag(config.exec_root))
+    namespaces = NamespacePool(config.netns_dir)
+    ports = HostPorts()
+    for part in (kernel, namespaces, ports):
+        await part.start()
+        running.push_async_callback(part.close)
+    entropy = SystemEntropy()
+    return World(
+        clock=SystemClock(),
+        entropy=entropy,
+        store=store,
+        kernel=kernel,
+        namespaces=namespaces,
+        ports=ports,
+        etc=EtcFiles(config.data_root / "containers"),
+        name_server=DnsServer(Forwarder(entropy.number)),
+    )
+
+
+async def _settle(engine: Engine, documents: Mapping[str, Mapping[str, bytes]], running: AsyncExitStack) -> None:
+    """Bring kernel and state together."""
+    reconcile = Reconcile(engine.fabric, engine.sandboxes)
+    running.push_async_callback(reconcile.close)
+    await reconcile.prepare(documents)
+    await DefaultNetworks(engine.fabric, engine.networks).ensure()
+    await reconcile.complete()
+
+
+async def _listen(engine: Engine, running: AsyncExitStack) -> Server:
+    config = engine.config
+    engine.system = System(engine, LinuxHost(config.data_root, config.hostname))
+    routes = [*system.routes(engine), *networks.routes(engine)]
+    server = Server(routes)
+    running.push_async_callback(server.close)
+    await server.listen(config.hosts, config.tls)
+    return server
+
+
+def _take_pidfile(path: Path | None) -> Path | None:
+    """Write our process id. Raises Failed when the file names another process that lives."""
+    if path is None:
+        return None
+    with suppress(FileNotFoundError, ValueError):
+        other = int(path.read_text())
+        if other != os.getpid() and Path(f"/proc/{other}").exists():
+            raise Failed(f"process with PID {other} is still running: {path} says that a daemon runs already")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(str(os.getpid()))
+    return path
+
+
+def _release_pidfile(path: Path | None) -> None:
+    if path is not None:
+        path.unlink(missing_ok=True)
+
+
+def _age() -> str:
+    """How long this process has lived, in seconds."""
+    started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return f"{time.clock_gettime(time.CLOCK_BOOTTIME) - started:.2f}"
+
+
+def run(config: DaemonConfig) -> int:
+    """The process: its exit status."""
+    logs.start(config.log_level)
+    try:
+        asyncio.run(serve(config))
+    except Refusal as refusal:
+        _log.critical(refusal.message)
+        return 1
+    return 0

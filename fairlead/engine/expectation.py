@@ -1,0 +1,62 @@
+"""What must be in the kernel for everything that the state says exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from fairlead.core import sandbox as routes
+from fairlead.core.drivers.contract import Attachment, Expected
+from fairlead.core.drivers.registry import DRIVERS
+from fairlead.core.firewall.elements import local_elements
+from fairlead.core.firewall.table import FAMILY, NAME, USER_NAME, host_table, user_table
+from fairlead.engine.fabric import Fabric
+from fairlead.model.network import Network
+from fairlead.model.plan import ChangeRules, Operation, Plan
+from fairlead.model.ruleset import Element, Transaction
+
+FIB = "nft_fib"
+
+
+class Expectation:
+    def __init__(self, fabric: Fabric) -> None:
+        self._fabric = fabric
+        self._state = fabric.state
+
+    def of_network(self, network: Network) -> Expected:
+        """Of one network and all its endpoints."""
+        sandboxes = self._state.sandboxes
+        attachments = (
+            Attachment(endpoint, sandboxes[endpoint.container_id].ns, sandboxes[endpoint.container_id].ipv6)
+            for endpoint in self._state.endpoints_on(network.id)
+            if endpoint.container_id in sandboxes
+        )
+        return DRIVERS[network.driver].expected(network, tuple(attachments), self._fabric.host.facts)
+
+    def of_sandboxes(self) -> Iterator[Operation]:
+        """The default routes of every sandbox."""
+        for sandbox in self._state.sandboxes.values():
+            if sandbox.ns:
+                legs = self._fabric.wiring.legs(self._state.endpoints_of(sandbox.container_id))
+                yield from routes.default_routes(legs, sandbox.ns).operations
+
+    def host_table(self) -> Plan:
+        """The whole table with all its elements, in one transaction, and the administrator's if it is missing."""
+        facts = self._fabric.host.facts
+        elements = [element for network in self._networks() for element in self.of_network(network).elements]
+        elements += self.local_elements()
+        table = Transaction(FAMILY, NAME, replace=host_table(facts.features), add=tuple(elements))
+        user = Transaction(FAMILY, USER_NAME, ensure=user_table())
+        return Plan((ChangeRules(user), ChangeRules(table)))
+
+    def local_elements(self) -> tuple[Element, ...]:
+        """The host's addresses, for kernels that cannot look them up."""
+        facts = self._fabric.host.facts
+        return () if FIB in facts.features else local_elements(facts.held)
+
+    def operations(self) -> list[Operation]:
+        """Everything but the table, networks first."""
+        listed = [operation for network in self._networks() for operation in self.of_network(network).operations]
+        return [*listed, *self.of_sandboxes()]
+
+    def _networks(self) -> Iterable[Network]:
+        return (network for network in self._state.networks.values() if not network.config_only)

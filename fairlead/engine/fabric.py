@@ -1,0 +1,62 @@
+"""What the verbs on networks and on sandboxes share: the hands, the working copy, and the parts that decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from fairlead.core.drivers.bridge_options import HOST_BINDING
+from fairlead.engine.blame import blamed
+from fairlead.engine.claims import Claims
+from fairlead.engine.etc import Etc
+from fairlead.engine.events import EventBus
+from fairlead.engine.host import Host
+from fairlead.engine.host_ports import HostPorts
+from fairlead.engine.locks import KeyedLocks
+from fairlead.engine.names import Names
+from fairlead.engine.publish import Publisher
+from fairlead.engine.resolvers import Resolvers
+from fairlead.engine.state import State
+from fairlead.engine.wiring import Wiring
+from fairlead.engine.world import World
+from fairlead.model.config import EVERY_IPV4, DaemonConfig
+from fairlead.model.endpoint import Endpoint, PortRequest, PublishedPort
+from fairlead.model.event import Event
+from fairlead.model.network import Address, Network
+
+
+class Fabric:
+    """`turns` are the locks of containers: verbs that change one container's sandbox wait for each other."""
+
+    def __init__(self, config: DaemonConfig, world: World, state: State, events: EventBus) -> None:
+        self.config = config
+        self.clock, self.entropy, self.store = world.clock, world.entropy, world.store
+        self.kernel, self.namespaces, self.ports = world.kernel, world.namespaces, world.ports
+        self.state = state
+        self.host = Host(world.kernel)
+        self.host_ports = HostPorts()
+        self.claims = Claims(state, world.entropy, self.host_ports)
+        self.publisher = Publisher(self.host_ports, world.ports)
+        self.wiring = Wiring(state, self.host)
+        self.names = Names(world.name_server)
+        self.resolvers = Resolvers(self.names, self.wiring)
+        self.etc = Etc(config, world.etc)
+        self.turns = KeyedLocks()
+        self._events = events
+
+    async def publish(self, endpoint: Endpoint, requests: Sequence[PortRequest]) -> tuple[PublishedPort, ...]:
+        """Take and hold ports for a claimed endpoint. Raises Failed as Docker words it."""
+        driver_failed = f"driver failed programming external connectivity on endpoint {endpoint.name} ({endpoint.id}): "
+        with blamed(driver_failed):
+            return await self.publisher.publish(endpoint, requests, _binding(self.wiring.network(endpoint)))
+
+    def announce(self, network: Network, action: str, **attributes: str) -> None:
+        """Publish an event about a network."""
+        said = {**attributes, "name": network.name, "type": network.driver}
+        self._events.publish(Event("network", action, network.id, self.clock.now(), said))
+
+
+def _binding(network: Network) -> Address:
+    """The host address at which a network's ports are published unless the user names one."""
+    asked = network.options.get(HOST_BINDING)
+    return ip_address(asked) if asked else EVERY_IPV4

@@ -1,0 +1,193 @@
+"""Bringing kernel and state together: at boot, and whenever somebody else has changed what is ours.
+
+At boot the state wins over everything that a crash may have left:
+
+1. what was intended and never acknowledged is removed;
+2. sandboxes whose namespace or container is gone are taken down;
+3. the host's table is written whole, with exactly the elements that the state calls for;
+4. links and namespaces that carry our mark and belong to nothing are removed;
+5. what must be there and is not is made again; ports are held and names answered as before.
+
+Verification asks the kernel about everything at once and costs microseconds per object; only what is missing costs
+more. While the daemon runs, the monitor reports drift; bursts are gathered for a moment and answered by steps 3 or 5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+
+from fairlead.core.dns.resolv import Setting
+from fairlead.core.drivers import names
+from fairlead.core.drivers.contract import Neighbourhood, Site
+from fairlead.core.drivers.registry import DRIVERS
+from fairlead.core.firewall.table import NAME, USER_NAME
+from fairlead.engine import journal
+from fairlead.engine.expectation import Expectation
+from fairlead.engine.fabric import Fabric
+from fairlead.engine.sandboxes import Sandboxes
+from fairlead.model.change import Change
+from fairlead.model.endpoint import Endpoint
+from fairlead.model.errors import Refusal
+from fairlead.model.network import Network
+from fairlead.model.observed import Drift
+from fairlead.model.plan import DelLink, Operation, Plan, SetSysctl
+
+GATHERING = 0.05
+_FORWARDING = SetSysctl("net/ipv4/ip_forward", "1")
+
+_log = logging.getLogger("fairlead.engine.reconcile")
+
+
+class Reconcile:
+    def __init__(self, fabric: Fabric, sandboxes: Sandboxes) -> None:
+        self._fabric = fabric
+        self._state = fabric.state
+        self._sandboxes = sandboxes
+        self._expectation = Expectation(fabric)
+        self._drifts: set[Drift] = set()
+        self._repairing: asyncio.Task[None] | None = None
+
+    # --- boot -------------------------------------------------------------------------------------
+
+    async def prepare(self, documents: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Steps 1 to 4; `documents` are the store's, as the state was loaded from."""
+        fabric = self._fabric
+        await fabric.host.look()
+        await self._turn_forwarding_on()
+        await self._bury_dead_sandboxes()
+        fabric.claims.restore()
+        await self._undo_intents(documents)
+        await fabric.kernel.attempt(self._expectation.host_table())
+        await self._collect_garbage()
+
+    async def complete(self) -> None:
+        """Step 5, once the default networks stand, and from then on the watch."""
+        await self.repair("boot")
+        await self._resume()
+        self._fabric.kernel.watch(self._on_drift)
+
+    async def _turn_forwarding_on(self) -> None:
+        if self._fabric.config.ip_forward and await self._fabric.kernel.missing([_FORWARDING]):
+            await self._fabric.kernel.apply(Plan((_FORWARDING,)))
+            _log.info("turned IPv4 forwarding on: containers reach the outside through this host")
+
+    async def _bury_dead_sandboxes(self) -> None:
+        """A reboot takes namespaces away; a crash may leave the sandbox of a container that never ran."""
+        existing = set(await self._fabric.namespaces.existing())
+        for sandbox in tuple(self._state.sandboxes.values()):
+            container = self._state.containers.get(sandbox.container_id)
+            runs = container is not None and container.state.running
+            if not runs or (sandbox.ns and sandbox.ns not in existing):
+                _log.info("removing the sandbox of a container that does not run", extra={"sandbox": sandbox.id})
+                await self._sandboxes.stop(sandbox.container_id)
+
+    async def _undo_intents(self, documents: Mapping[str, Mapping[str, bytes]]) -> None:
+        endpoints = journal.unsettled(Endpoint, documents)
+        networks = journal.unsettled(Network, documents)
+        known = {network.id: network for network in networks} | self._state.networks
+        settled: list[Change] = []
+        for endpoint in endpoints:
+            await self._undo_endpoint(endpoint, known.get(endpoint.network_id))
+            settled.append(journal.settle(endpoint))
+        for network in networks:
+            await self._undo_network(network)
+            settled.append(journal.settle(network))
+        await self._fabric.store.commit(settled)
+
+    async def _undo_endpoint(self, endpoint: Endpoint, network: Network | None) -> None:
+        _log.info("undoing an endpoint that was left unfinished", extra={"endpoint": endpoint.id})
+        plan = Plan((DelLink(endpoint.host_ifname),)) if endpoint.host_ifname else Plan()
+        if network is not None and not network.config_only:
+            plan = DRIVERS[network.driver].detach(network, endpoint, Site(self._fabric.host.facts, sharing=1))
+        await self._fabric.kernel.attempt(plan)
+
+    async def _undo_network(self, network: Network) -> None:
+        _log.info("undoing a network that was left unfinished", extra={"network": network.name})
+        if network.config_only:
+            return
+        facts = await self._fabric.host.look()
+        around = Neighbourhood(facts, tuple(self._state.networks.values()))
+        if any(other.link == network.link for other in around.others if network.link):
+            return
+        await self._fabric.kernel.attempt(DRIVERS[network.driver].remove(network, around))
+
+    async def _collect_garbage(self) -> None:
+        """Links and namespaces with our mark that belong to nothing that exists."""
+        facts = await self._fabric.host.look()
+        owned = ((link.name, names.owner_of(facts.owner, link.alias)) for link in facts.links.values())
+        stray = [name for name, owner in owned if owner and not self._exists(owner)]
+        if stray:
+            _log.info("removing links that belong to nothing", extra={"links": ",".join(sorted(stray))})
+            await self._fabric.kernel.attempt(Plan(tuple(DelLink(name, deferred=True) for name in stray)))
+        alive = {sandbox.ns for sandbox in self._state.sandboxes.values()}
+        for path in await self._fabric.namespaces.existing():
+            if path not in alive:
+                _log.info("removing a namespace that belongs to nothing", extra={"path": path})
+                await self._fabric.namespaces.release(path)
+
+    def _exists(self, owned: names.Owned) -> bool:
+        return owned.id in (self._state.networks if owned.kind == names.NETWORK else self._state.endpoints)
+
+    async def _resume(self) -> None:
+        """Hold the ports and answer the names of containers that ran on without us."""
+        for sandbox in tuple(self._state.sandboxes.values()):
+            endpoints = self._state.endpoints_of(sandbox.container_id)
+            container = self._state.containers[sandbox.container_id]
+            self._fabric.resolvers.know(sandbox, endpoints, endpoints)
+            try:
+                for endpoint in endpoints:
+                    if endpoint.published:
+                        await self._fabric.publisher.restore(endpoint)
+                if self._fabric.resolvers.setting(sandbox, endpoints) is Setting.EMBEDDED:
+                    conf = self._fabric.etc.resolv_conf(container, Setting.EMBEDDED, sandbox.ipv6)
+                    await self._fabric.kernel.apply(await self._fabric.resolvers.open(sandbox, conf.upstreams))
+            except Refusal as refusal:
+                _log.error("a sandbox could not be resumed: %s", refusal.message, extra={"container": container.name})
+
+    # --- drift ------------------------------------------------------------------------------------
+
+    async def repair(self, reason: str) -> None:
+        """Make again whatever must be there and is not."""
+        await self._fabric.host.look()
+        missing = await self._fabric.kernel.missing(self._expectation.operations())
+        if missing:
+            _log.warning("repairing", extra={"reason": reason, "missing": "; ".join(_summary(missing))})
+            for fault in await self._fabric.kernel.attempt(Plan(tuple(missing))):
+                _log.error("repair failed: %s", fault)
+
+    async def _rewrite_table(self) -> None:
+        _log.warning("repairing", extra={"reason": "somebody changed our nftables", "missing": "table inet fairlead"})
+        await self._fabric.host.look()
+        for fault in await self._fabric.kernel.attempt(self._expectation.host_table()):
+            _log.error("repair failed: %s", fault)
+
+    def _on_drift(self, drift: Drift) -> None:
+        self._drifts.add(drift)
+        if self._repairing is None or self._repairing.done():
+            self._repairing = asyncio.get_running_loop().create_task(self._answer())
+
+    async def _answer(self) -> None:
+        while self._drifts:
+            await asyncio.sleep(GATHERING)
+            drifts, self._drifts = self._drifts, set()
+            tables = {drift.name for drift in drifts if drift.what in ("table-gone", "element-gone")}
+            if tables & {NAME, USER_NAME, ""} or any(drift.what == "messages-lost" for drift in drifts):
+                await self._rewrite_table()
+            if any(drift.what.startswith("link") or drift.what == "messages-lost" for drift in drifts):
+                await self.repair(", ".join(sorted(f"{drift.what} {drift.name}" for drift in drifts)))
+
+    async def close(self) -> None:
+        if self._repairing is not None:
+            self._repairing.cancel()
+            await asyncio.gather(self._repairing, return_exceptions=True)
+
+
+def _summary(missing: Iterable[Operation]) -> list[str]:
+    """What is missing, in a few words each."""
+    words = []
+    for operation in missing:
+        subject = getattr(operation, "name", "") or getattr(operation, "link", "") or getattr(operation, "path", "")
+        words.append(f"{type(operation).__name__} {subject}")
+    return list(dict.fromkeys(words))

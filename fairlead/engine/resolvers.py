@@ -1,0 +1,47 @@
+"""The resolver at 127.0.0.11: which sandboxes have one, and the translation that leads port 53 to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from fairlead.core.dns.resolv import Setting
+from fairlead.core.firewall.sandbox import sandbox_table
+from fairlead.engine.names import Names
+from fairlead.engine.wiring import Wiring
+from fairlead.model.dns import Upstream
+from fairlead.model.endpoint import Endpoint
+from fairlead.model.plan import ChangeRules, Plan
+from fairlead.model.ruleset import Transaction
+from fairlead.model.sandbox import Sandbox
+
+
+class Resolvers:
+    def __init__(self, names: Names, wiring: Wiring) -> None:
+        self._names = names
+        self._wiring = wiring
+
+    def setting(self, sandbox: Sandbox, endpoints: Iterable[Endpoint]) -> Setting:
+        """What kind of resolv.conf a sandbox with these endpoints has."""
+        if not sandbox.ns:
+            return Setting.SHARED
+        return Setting.EMBEDDED if any(endpoint.names for endpoint in endpoints) else Setting.LEGACY
+
+    async def open(self, sandbox: Sandbox, upstreams: Sequence[Upstream]) -> Plan:
+        """Listen in the sandbox; the plan is what leads queries there."""
+        ports = await self._names.open_sandbox(sandbox.id, sandbox.ns, upstreams)
+        table = sandbox_table(ports.udp, ports.tcp)
+        return Plan((ChangeRules(Transaction(table.family, table.name, replace=table), sandbox.ns),))
+
+    async def close(self, sandbox: Sandbox) -> None:
+        await self._names.close_sandbox(sandbox.id)
+
+    def know(self, sandbox: Sandbox, endpoints: Sequence[Endpoint], changed: Iterable[Endpoint]) -> None:
+        """The `changed` ones among a sandbox's endpoints answer from now on; networks are asked in gateway order."""
+        for endpoint in changed:
+            self._names.set_endpoint(endpoint, self._wiring.network(endpoint))
+        if sandbox.ns:
+            ranked = self._wiring.in_gateway_order(endpoints)
+            self._names.arrange(sandbox.id, [endpoint.network_id for endpoint in ranked])
+
+    def forget(self, endpoint: Endpoint) -> None:
+        self._names.drop_endpoint(endpoint.id)

@@ -1,0 +1,19 @@
+"""Sandboxes: the network stack that a running container lives in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """`id` is 64 hex digits, `ns` the path of its namespace file, "" for the host's own stack.
+
+    `ipv6` tells whether new interfaces in it come up with IPv6. Containers that join another one's stack have no sandbox
+    of their own.
+    """
+
+    id: str
+    container_id: str
+    ns: str
+    ipv6: bool = False
