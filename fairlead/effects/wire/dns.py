@@ -76,8 +76,8 @@ class DnsServer:
         if sandbox is None:
             udp, listener = open_sockets(ns_path, _LISTENING)
             sandbox = self._sandboxes[sandbox_id] = _Sandbox(sandbox_id, ns_path, resolver, udp, listener)
-            self._loop.add_reader(udp, self._on_datagrams, sandbox)
-            self._loop.add_reader(listener, self._on_connections, sandbox)
+            self._loop.add_reader(udp.fileno(), self._on_datagrams, sandbox)
+            self._loop.add_reader(listener.fileno(), self._on_connections, sandbox)
         return sandbox.ports
 
     def close(self, sandbox_id: str) -> None:
@@ -86,7 +86,7 @@ class DnsServer:
         if sandbox is None:
             return
         for sock in (sandbox.udp, sandbox.listener):
-            self._loop.remove_reader(sock)
+            self._loop.remove_reader(sock.fileno())
             sock.close()
         for client in list(sandbox.clients):
             client.abort()
@@ -147,7 +147,7 @@ class DnsServer:
             except OSError as error:
                 # Out of descriptors, most likely: a level-triggered loop would spin on it.
                 _log.warning("cannot accept a DNS client of sandbox %s: %s", sandbox.id[:12], error)
-                self._loop.remove_reader(sandbox.listener)
+                self._loop.remove_reader(sandbox.listener.fileno())
                 self._loop.call_later(_ACCEPT_PAUSE, self._accept_again, sandbox)
                 return
             sock.setblocking(False)
@@ -157,7 +157,7 @@ class DnsServer:
 
     def _accept_again(self, sandbox: _Sandbox) -> None:
         if self._sandboxes.get(sandbox.id) is sandbox:
-            self._loop.add_reader(sandbox.listener, self._on_connections, sandbox)
+            self._loop.add_reader(sandbox.listener.fileno(), self._on_connections, sandbox)
 
     async def _attend(self, sandbox: _Sandbox, sock: socket) -> None:
         ask = partial(self._on_stream_query, sandbox)

@@ -81,7 +81,7 @@ class UpstreamSockets:
         now = self._loop.time()
         if outlet is None or now - outlet.born > FRESH:
             outlet = self._current[channel] = _Outlet(channel, self._connect(channel), now)
-            self._loop.add_reader(outlet.sock, self._on_datagrams, outlet)
+            self._loop.add_reader(outlet.sock.fileno(), self._on_datagrams, outlet)
             self._outlets[outlet] = self._loop.call_later(KEPT, self._discard, outlet)
         return outlet
 
@@ -112,7 +112,7 @@ class UpstreamSockets:
         self._outlets.pop(outlet).cancel()
         if self._current.get(outlet.channel) is outlet:
             del self._current[outlet.channel]
-        self._loop.remove_reader(outlet.sock)
+        self._loop.remove_reader(outlet.sock.fileno())
         outlet.sock.close()
 
     # --- TCP --------------------------------------------------------------------------------------
