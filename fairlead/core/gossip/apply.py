@@ -7,7 +7,7 @@ of a healed partition, is a doubt about a member that is alive to us, not a fact
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fairlead.core.gossip.broadcast import Queue
 from fairlead.core.gossip.errors import PeerError
@@ -22,21 +22,18 @@ class Records:
         self._turn = turn
         self._queue = queue
         self._membership = membership
-        self._tables = tables
+        self._judges: dict[type, Callable[..., bool]] = {
+            Alive: membership.hear_alive,
+            Suspect: membership.hear_suspect,
+            Dead: membership.hear_dead,
+            Left: membership.hear_left,
+            Entry: tables.hear,
+            Tombstone: tables.hear,
+        }
 
     def hear(self, record: Record) -> bool:
         """One record of a packet. Returns whether it was news."""
-        match record:
-            case Entry() | Tombstone():
-                return self._tables.hear(record)
-            case Alive():
-                return self._membership.hear_alive(record)
-            case Suspect():
-                return self._membership.hear_suspect(record)
-            case Dead():
-                return self._membership.hear_dead(record)
-            case Left():
-                return self._membership.hear_left(record)
+        return self._judges[type(record)](record)
 
     def hear_all(self, records: Sequence[Record]) -> int:
         """The records of a sync. Returns how many were news."""

@@ -73,6 +73,8 @@ class Calls:
         return True
 
     def take_orders(self) -> list[Call]:
+        if not self._orders:
+            return []
         orders, self._orders = self._orders, []
         return orders
 

@@ -7,6 +7,8 @@ was away for less than the second life cannot bring it back; the member itself c
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fairlead.core.gossip.member import Member, Status
 from fairlead.core.gossip.wire.messages import Alive, Dead, Left
 
@@ -46,5 +48,6 @@ class MemberGraves:
         sealed = self._sealed.get(news.name)
         return sealed is not None and (news.epoch, news.incarnation) <= sealed[1]
 
-    def __len__(self) -> int:
-        return len(self._open)
+    def __iter__(self) -> Iterator[str]:
+        """Names of the members in their first life of being gone."""
+        return iter(self._open)

@@ -7,6 +7,8 @@ of it is ignored then, and the sender is asked who it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fairlead.core.gossip import member as members
 from fairlead.core.gossip.errors import PeerError
 from fairlead.core.gossip.member import Address, Member
@@ -14,7 +16,7 @@ from fairlead.core.gossip.parts import Parts
 from fairlead.core.gossip.replay import ReplayGuard
 from fairlead.core.gossip.wire import codec
 from fairlead.core.gossip.wire.messages import Ack, Alive, Message, Nack, Packet, Ping, Relay, Who
-from fairlead.core.gossip.wire.stream import Answer, Check, Deliver, Difference, Here, Question, Sync, Thanks
+from fairlead.core.gossip.wire.stream import Answer, Check, Deliver, Here, Question, Sync, Thanks
 
 INTRODUCTIONS_ASKED = 50
 """Strangers that are asked who they are, per second."""
@@ -27,6 +29,13 @@ class Inbox:
         self._second = parts.turn.now
         self._heard: dict[str, int] = {}  # packets by sender in the current second
         self._asked = 0
+        self._handlers: dict[type, Callable[..., None]] = {
+            Ping: self._ping,
+            Ack: self._ack,
+            Relay: self._relay,
+            Nack: self._nack,
+            Who: self._who,
+        }
 
     def packet(self, data: bytes, source: Address) -> str:
         """Handles a datagram and returns its sender's name. Raises PeerError when it is not acceptable."""
@@ -58,28 +67,35 @@ class Inbox:
         self._replays.forget(name)
 
     def _messages(self, messages: list[Message], member: Member, source: Address) -> None:
-        parts, theirs = self._parts, None
+        theirs = None
         for message in messages:
-            match message:
-                case Ping():
-                    parts.coordinates.heard(member.name, message.position)
-                    parts.prober.hear_ping(message, source, member)
-                    if message.target == parts.roster.own_name:
-                        theirs = message.digest
-                case Ack():
-                    parts.coordinates.heard(member.name, message.position)
-                    parts.prober.hear_ack(message, member.name)
-                case Relay():
-                    parts.prober.hear_relay(message, source, member.name)
-                case Nack():
-                    parts.prober.hear_nack(message, member.name)
-                case Who():
-                    self._introduce(source, [])
-                case _:
-                    parts.records.hear(message)
+            handler = self._handlers.get(type(message))
+            if handler is None:
+                self._parts.records.hear(message)  # type: ignore[arg-type]
+            else:
+                handler(message, member, source)
+            if type(message) is Ping and message.target == self._parts.roster.own_name:
+                theirs = message.digest
         # Only now: the packet's own records may have settled the difference.
-        if theirs is not None and theirs != parts.holdings.digest_with(member.name):
-            parts.syncer.disagree(member)
+        if theirs is not None and theirs != self._parts.holdings.digest_with(member.name):
+            self._parts.syncer.disagree(member)
+
+    def _ping(self, ping: Ping, member: Member, source: Address) -> None:
+        self._parts.coordinates.heard(member.name, ping.position)
+        self._parts.prober.hear_ping(ping, source, member)
+
+    def _ack(self, ack: Ack, member: Member, source: Address) -> None:
+        self._parts.coordinates.heard(member.name, ack.position)
+        self._parts.prober.hear_ack(ack, member.name)
+
+    def _relay(self, relay: Relay, member: Member, source: Address) -> None:
+        self._parts.prober.hear_relay(relay, source, member.name)
+
+    def _nack(self, nack: Nack, member: Member, source: Address) -> None:
+        self._parts.prober.hear_nack(nack, member.name)
+
+    def _who(self, who: Who, member: Member, source: Address) -> None:
+        self._introduce(source, [])
 
     def _answer(self, question: Question) -> Answer:
         parts = self._parts
@@ -89,13 +105,10 @@ class Inbox:
                     raise PeerError("wrong target")
                 return Here(parts.joiner.age)
             case Sync():
-                return self._difference(question)
+                return parts.syncer.answer(question)
             case Deliver(records=records):
                 parts.records.hear_all(records)
                 return Thanks()
-
-    def _difference(self, question: Sync) -> Difference:
-        return self._parts.syncer.answer(question)
 
     def _introduced(self, packet: Packet, session: bytes, source: Address) -> Member:
         """The sender, if the packet itself makes it known."""

@@ -67,15 +67,20 @@ class Joiner:
         alone = self._roster.present <= 1
         # When alone, everything depends on it; otherwise many others try as well.
         turn.timers.set(RECONNECT, turn.now + (config.join_retry if alone else config.reconnect_interval))
-        present = {member.address for member in self._roster if member.present} if self._seeds else set()
-        absent = [seed for seed in self._seeds if seed not in present]
-        lost = [member.address for member in self._roster if member.status is Status.DEAD]
-        candidates = absent + lost
+        candidates = self._absent_seeds() + self._lost()
         if not candidates:
             return
         share = len(candidates) / max(self._roster.present, 1)
         if alone or turn.rng.random() < share:
             self._syncer.start(turn.rng.choice(candidates), self._tables.networks)
+
+    def _absent_seeds(self) -> list[Address]:
+        present = {member.address for member in self._roster if member.present} if self._seeds else set()
+        return [seed for seed in self._seeds if seed not in present]
+
+    def _lost(self) -> list[Address]:
+        gone = [self._roster.get(name) for name in self._membership.graves]
+        return [member.address for member in gone if member is not None and member.status is Status.DEAD]
 
     def rival(self, news: Alive) -> None:
         """Another node claims our name at another address. If it lives, the one that lives longer keeps the name."""

@@ -255,9 +255,9 @@ class Node:
             self._turn.counters.peer_error(error.reason)
         self._parts.spread.news()
 
-    def call_failed(self, call: int, verdict: Verdict, now: float) -> None:
-        """A call came to nothing, in this way."""
-        self._begin(now).calls.failed(call, verdict)
+    def call_failed(self, call: int, how: str, now: float) -> None:
+        """A call came to nothing: `silent`, `stalled` or `refused` (see `Verdict`)."""
+        self._begin(now).calls.failed(call, Verdict[how.upper()])
         self._parts.spread.news()
 
     # What goes out.
@@ -277,6 +277,8 @@ class Node:
 
     def events(self) -> list[Event]:
         """What happened since the last time."""
+        if not self._turn.events:
+            return []
         events, self._turn.events = self._turn.events, []
         return events
 

@@ -90,7 +90,7 @@ class Conversation:
         self._world.act(self._caller, self._give_up)
 
     def _give_up(self) -> None:
-        self._caller.node.call_failed(self._call.id, self._verdict, self._caller.local(self._world.now))
+        self._caller.node.call_failed(self._call.id, self._verdict.name.lower(), self._caller.local(self._world.now))
 
     def _travel(self, source: Host, target: Host, action: object, *arguments: object, first: bool = False) -> None:
         delay = self._world.network.segment(source.number, target.number, first=first)

@@ -148,6 +148,10 @@ class World:
         if armed is None or host.armed != armed or host.state is not State.RUNNING:
             return
         host.armed = None
+        deadline = host.node.next_deadline()
+        if deadline is not None and deadline[0] > host.armed_local:  # what it was armed for is no longer due
+            self._arm(host)
+            return
         # Rounding must not wake the node a hair before its deadline.
         host.node.handle_timeout(max(host.local(self.schedule.now), host.armed_local))
         self.flush(host)

@@ -1,0 +1,1 @@
+"""Measurements of the gossip control plane: against real `serf` agents, and of the machine alone."""

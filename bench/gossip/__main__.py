@@ -1,0 +1,40 @@
+"""`python -m bench.gossip serf` and `python -m bench.gossip speed`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from bench.gossip import compare as contest
+from bench.gossip import speed as machine
+
+
+@click.group()
+def main() -> None:
+    """Measure the gossip control plane."""
+
+
+@main.command()
+@click.option("--sizes", default="5,15,30", show_default=True, help="Cluster sizes.")
+@click.option("--rounds", default=1, show_default=True, help="Rounds of each system and size.")
+@click.option("--records", default=20, show_default=True, help="Records told per round.")
+@click.option("--stall-time", default=30.0, show_default=True, help="Seconds of stalls per round.")
+@click.option("--json", "path", help="Write all figures here.")
+def serf(sizes: str, rounds: int, records: int, stall_time: float, path: str | None) -> None:
+    """Compare with Debian's serf agents as real processes."""
+    outcome = contest.compare([int(size) for size in sizes.split(",")], rounds, records=records, stall_time=stall_time)
+    contest.show(outcome)
+    if path:
+        contest.write_json(outcome, path)
+
+
+@main.command()
+@click.option("--packets", default=100_000, show_default=True)
+def speed(packets: int) -> None:
+    """Push packets through receive and transmit of one node, with codec and AES-256-GCM."""
+    click.echo(json.dumps(machine.measure(packets)))
+
+
+if __name__ == "__main__":
+    main()
