@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.effects.kernel import links
 from fairlead.effects.kernel.apply import Request, Run
@@ -107,9 +107,10 @@ def _veth(run: Run, operation: AddVeth) -> _Making:
 
 
 def _bridge(run: Run, operation: AddBridge) -> _Making:
-    data = links.bridge_data(operation.options)
-    birth = links.Birth(operation.name, "bridge", operation.mac, operation.mtu, data=data)
-    return _plain(run, operation, birth, _same_kind("bridge", operation.alias))
+    """A bridge keeps an MTU that is set later; one that it was born with gives way to its ports'."""
+    birth = links.Birth(operation.name, "bridge", operation.mac, data=links.bridge_data(operation.options))
+    making = _plain(run, operation, birth, _same_kind("bridge", operation.alias))
+    return replace(making, finish=(links.change(operation.name, links.Change(mtu=operation.mtu)), *making.finish))
 
 
 def _vxlan(run: Run, operation: AddVxlan) -> _Making:

@@ -123,10 +123,16 @@ def make_private_mount(directory: Path) -> None:
     """
     directory.mkdir(parents=True, exist_ok=True)
     raw = os.fsencode(directory)
-    if not os.path.ismount(directory) and _libc.mount(raw, raw, None, _MS_BIND | _MS_REC, None):
+    if not _is_mount(directory) and _libc.mount(raw, raw, None, _MS_BIND | _MS_REC, None):
         raise KernelRefused(f"mount {directory}", ctypes.get_errno())
     if _libc.mount(None, raw, None, _MS_PRIVATE | _MS_REC, None):
         raise KernelRefused(f"make {directory} private", ctypes.get_errno())
+
+
+def _is_mount(directory: Path) -> bool:
+    """Also for a bind mount within one file system, which `os.path.ismount` cannot see."""
+    place = os.path.realpath(directory)
+    return any(line.split(" ")[4] == place for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
 
 def unmount(directory: Path) -> None:

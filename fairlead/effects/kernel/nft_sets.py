@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from struct import pack
 
 from fairlead.effects.kernel import nft_constants as nf
@@ -260,7 +261,7 @@ def _paired(entries: list[_Entry]) -> list[_Entry]:
     """Starts joined with the ends that follow them; an interval without an end reaches the last key."""
     ordered = sorted(entries, key=lambda entry: (entry.low, not entry.ends))
     result: list[_Entry] = []
-    for entry, follower in zip(ordered, [*ordered[1:], None], strict=True):
+    for entry, follower in zip_longest(ordered, ordered[1:]):
         if entry.ends:
             continue
         last = b"\xff" * len(entry.low)
