@@ -1,4 +1,4 @@
-"""`/images`, `/commit`, `/distribution`; and what would build images, which is refused."""
+"""`/images`, `/commit`, `/distribution`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,6 @@ from fairlead.model.errors import Invalid, Refusal, Unsupported
 from fairlead.model.image import Progress, RegistryAuth
 from fairlead.model.reference import is_digest
 
-_BUILD = (
-    "Fairlead does not build images: build elsewhere (buildah, docker buildx) and bring the result with "
-    "`docker load` or `docker pull`, or use `docker import` and `docker commit`"
-)
-
 
 def routes(engine: Engine) -> list[Route]:
     api = ImageRoutes(engine)
@@ -46,10 +41,6 @@ def routes(engine: Engine) -> list[Route]:
         Route("DELETE", "/images/{name...}", api.remove),
         Route("POST", "/commit", api.commit),
         Route("GET", "/distribution/{name...}/json", api.distribution),
-        Route("POST", "/build", _no_build, streams_body=True),
-        Route("POST", "/build/prune", _no_build),
-        Route("POST", "/build/cancel", _no_build),
-        Route("POST", "/session", _no_build),
     ]
 
 
@@ -171,10 +162,6 @@ class ImageRoutes:
         for one in names:
             async for progress in images.pull(one, auth, platform):
                 yield progress
-
-
-def _no_build(request: Request) -> Answer:
-    raise Unsupported(_BUILD)
 
 
 def _no_search(request: Request) -> Answer:

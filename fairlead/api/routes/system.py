@@ -40,8 +40,8 @@ def routes(engine: Engine) -> list[Route]:
         Route("GET", "/info", handlers.info),
         Route("GET", "/events", handlers.events),
         Route("POST", "/build/prune", handlers.prune_build_cache),
-        Route("POST", "/build", unsupported("building images")),
-        Route("POST", "/session", unsupported("building images")),
+        Route("POST", "/build", unsupported(_BUILDING), streams_body=True),
+        Route("POST", "/session", unsupported(_BUILDING)),
         Route("GET", "/plugins", handlers.plugins),
         Route("GET", "/plugins/privileges", unsupported("installing plugins")),
         Route("POST", "/plugins/pull", unsupported("installing plugins")),
@@ -52,6 +52,10 @@ def routes(engine: Engine) -> list[Route]:
     ]
 
 
+_BUILDING = (
+    "building images: build elsewhere (buildah, docker buildx) and bring the result with `docker load` or "
+    "`docker pull`, or use `docker import` and `docker commit`"
+)
 _PLUGIN_VERBS = ("enable", "disable", "upgrade", "push", "set")
 
 
