@@ -18,8 +18,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from fairlead import logs
-from fairlead.api.routes import networks, system
+from fairlead.api.http import Route
+from fairlead.api.routes import archive, container_streams, containers, images, networks, swarm, system, volumes
+from fairlead.api.routes import exec as execs
 from fairlead.api.server import Server
+from fairlead.core.containers.options import log_limits
 from fairlead.core.dns.forward import Forwarder
 from fairlead.effects.clock import SystemClock, SystemEntropy
 from fairlead.effects.etc_files import EtcFiles
@@ -27,18 +30,35 @@ from fairlead.effects.host import LinuxHost
 from fairlead.effects.kernel.linux import LinuxKernel
 from fairlead.effects.kernel.pool import NamespacePool
 from fairlead.effects.kernel.ports import HostPorts
+from fairlead.effects.oci.archives import Archives
+from fairlead.effects.oci.blobs import Blobs
+from fairlead.effects.oci.doomed import Doomed
+from fairlead.effects.oci.files import ContainerFileSystem
+from fairlead.effects.oci.layers import Layers
+from fairlead.effects.oci.logs import LogFiles
+from fairlead.effects.oci.registry import Registry
+from fairlead.effects.oci.rootfs import Rootfs
+from fairlead.effects.oci.runtime import OciRuntime
+from fairlead.effects.oci.volumes import VolumeFiles
 from fairlead.effects.store.sqlite import SqliteStore
 from fairlead.effects.wire.dns import DnsServer
+from fairlead.engine.containers.containers import Containers
 from fairlead.engine.default_networks import DefaultNetworks
 from fairlead.engine.engine import Engine
+from fairlead.engine.images.images import Images
+from fairlead.engine.ports import ImageHands
 from fairlead.engine.reconcile import Reconcile
+from fairlead.engine.rootfs import RootFilesystems
 from fairlead.engine.system import System
+from fairlead.engine.volumes import Volumes
 from fairlead.engine.world import World
 from fairlead.model.config import DaemonConfig
 from fairlead.model.errors import Failed, Refusal
 
 STOP_SECONDS = 9.0
 """How long a stop may take before what is left of it is abandoned: service managers kill after ten."""
+
+Documents = Mapping[str, Mapping[str, bytes]]
 
 _log = logging.getLogger("fairlead.daemon")
 
@@ -72,6 +92,8 @@ async def _start(config: DaemonConfig, running: AsyncExitStack) -> None:
     engine = Engine(config, world)
     documents = world.store.load()
     engine.state.load(documents)
+    engine.system = System(engine, LinuxHost(config.data_root, config.hostname))
+    await _furnish(engine, documents, running)
     await _settle(engine, documents, running)
     server = await _listen(engine, running)
     _log.info("ready", extra={"hosts": ",".join(map(str, server.addresses)), "since": _age()})
@@ -99,20 +121,43 @@ async def _world(config: DaemonConfig, running: AsyncExitStack) -> World:
     )
 
 
-async def _settle(engine: Engine, documents: Mapping[str, Mapping[str, bytes]], running: AsyncExitStack) -> None:
+async def _furnish(engine: Engine, documents: Documents, running: AsyncExitStack) -> None:
+    """Give the engine the parts that have hands of their own: images, volumes, containers."""
+    root = engine.config.data_root
+    doomed, blobs = Doomed(root), Blobs(root)
+    layers, roots = Layers(root, blobs, doomed), Rootfs(root, doomed)
+    running.callback(layers.close)
+    running.callback(roots.close)
+    engine.images = Images(engine, ImageHands(blobs, layers, roots, Archives(), Registry(root)))
+    engine.images.load_state(documents)
+    engine.rootfs = RootFilesystems(engine.images, roots)
+    await engine.rootfs.keep_only(engine.state.containers)
+    engine.volumes = Volumes(engine, VolumeFiles(root, doomed))
+    engine.volumes.load_state(documents)
+    runtime = OciRuntime(engine.config.exec_root)
+    logs = LogFiles(root / "containers", lambda container: log_limits(container.spec), runtime.reopen_log)
+    engine.containers = Containers(engine, runtime, logs, ContainerFileSystem())
+    running.callback(engine.containers.close)
+
+
+async def _settle(engine: Engine, documents: Documents, running: AsyncExitStack) -> None:
     """Bring kernel and state together."""
     reconcile = Reconcile(engine.fabric, engine.sandboxes)
     running.push_async_callback(reconcile.close)
     await reconcile.prepare(documents)
     await DefaultNetworks(engine.fabric, engine.networks).ensure()
     await reconcile.complete()
+    await engine.containers.adopt()
+
+
+def _routes(engine: Engine) -> list[Route]:
+    rooms = (archive, container_streams, containers, execs, images, networks, swarm, system, volumes)
+    return [route for room in rooms for route in room.routes(engine)]
 
 
 async def _listen(engine: Engine, running: AsyncExitStack) -> Server:
     config = engine.config
-    engine.system = System(engine, LinuxHost(config.data_root, config.hostname))
-    routes = [*system.routes(engine), *networks.routes(engine)]
-    server = Server(routes)
+    server = Server(_routes(engine))
     running.push_async_callback(server.close)
     await server.listen(config.hosts, config.tls)
     return server
