@@ -144,6 +144,7 @@ class ContainerSpec:
     binds: tuple[str, ...] = ()
     volumes_from: tuple[str, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict)
+    volume_driver: str = ""
     auto_remove: bool = False
     privileged: bool = False
     read_only: bool = False
@@ -227,8 +228,9 @@ class ContainerState:
 class Container:
     """A container that exists.
 
-    `name` has no leading slash. `image_id` is "sha256:<hex>". `spec` is as asked; `argv`, `env`,
-    `workdir`, `user`, `stop_signal` and `health` are merged with the image's defaults. `sandbox` is the id of the
+    `name` has no leading slash. `image_id` is "sha256:<hex>". `spec` is as asked; `argv` (and its two parts
+    `entrypoint` and `cmd`), `env`, `workdir`, `user`, `stop_signal`, `health`, `labels`, `exposed` and `volumes` are
+    merged with the image's defaults. `mounts` are resolved: every volume has a name. `sandbox` is the id of the
     sandbox it runs in (64 hex), `netns` its namespace file; both empty while it does not run.
     """
 
@@ -238,6 +240,9 @@ class Container:
     spec: ContainerSpec
     image_id: str
     argv: tuple[str, ...]
+    entrypoint: tuple[str, ...] | None = None
+    cmd: tuple[str, ...] | None = None
+    volumes: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     workdir: str = "/"
     user: str = ""

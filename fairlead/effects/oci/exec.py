@@ -133,9 +133,7 @@ class ExecCommand:
             raise
         finally:
             _close((theirs.stdin, theirs.stdout, theirs.stderr))
-        outputs = {
-            stream: pipe[0] for stream, pipe in ((STDOUT, pipes[1]), (STDERR, pipes[2])) if pipe is not None
-        }
+        outputs = {stream: pipe[0] for stream, pipe in ((STDOUT, pipes[1]), (STDERR, pipes[2])) if pipe is not None}
         return ExecProcess(pid, _end(pipes[0], 1), outputs, terminal=False)
 
     async def _with_terminal(self) -> ExecProcess:

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import msgspec
 
-from fairlead.effects.oci import attach, cgroup, conmon, resources, spec
+from fairlead.effects.oci import attach, cgroup, conmon, processes, resources, spec
 from fairlead.effects.oci.capabilities import available_here
 from fairlead.effects.oci.conmon import Bundle, Programs
 from fairlead.effects.oci.exec import ExecCommand, ExecProcess
@@ -37,7 +37,7 @@ from fairlead.effects.oci.shm import make_shm, remove_shm
 from fairlead.effects.oci.users import identity_in
 from fairlead.model.container import Container, Resources
 from fairlead.model.errors import Failed, RuntimeRefused
-from fairlead.model.runtime import Ended, ExecLaunch, Launch, Launched, Survivor, Usage
+from fairlead.model.runtime import Ended, ExecLaunch, InterfaceCounters, Launch, Launched, Survivor, Usage
 
 
 class OciRuntime:
@@ -79,12 +79,10 @@ class OciRuntime:
         config = spec.build(launch, identity, self._host)
         bundle.folder.mkdir(parents=True, mode=0o711)
         bundle.config.write_bytes(msgspec.json.encode(config))
-        if launch.shm_path:
+        if launch.shm_path == str(bundle.folder / "shm"):
             make_shm(Path(launch.shm_path), container.spec.shm_size or spec.DEFAULT_SHM)
         asked = container.spec
-        console = conmon.Console(
-            asked.tty, asked.open_stdin, asked.stdin_once, launch.log_path, launch.log_size
-        )
+        console = conmon.Console(asked.tty, asked.open_stdin, asked.stdin_once, launch.log_path, launch.log_size)
         try:
             pid = await conmon.launch(bundle, console, self._programs, self._runtime_root)
         except BaseException:
@@ -189,6 +187,12 @@ class OciRuntime:
 
     def usage(self, container: Container) -> Usage:
         return cgroup.usage(self._cgroup(container))
+
+    async def top(self, container: Container, arguments: str) -> tuple[list[str], list[list[str]]]:
+        return await processes.top(self.pids(container), arguments, self._env)
+
+    def traffic(self, pid: int) -> Sequence[InterfaceCounters]:
+        return processes.traffic(pid)
 
     async def discard(self, container_id: str) -> None:
         """Kill what is left of the container and forget it; nothing to do is fine."""

@@ -33,9 +33,7 @@ Json = dict[str, Any]
 def resolve(profile: Mapping[str, Any], capabilities: frozenset[str], machine: str) -> Json:
     """A profile with conditions (`includes`, `excludes`) as plain OCI `linux.seccomp`."""
     arch_name, architectures = _ARCHITECTURES.get(machine, (machine, ()))
-    rules = [
-        _plain(rule) for rule in profile.get("syscalls", ()) if _applies(rule, arch_name, capabilities)
-    ]
+    rules = [_plain(rule) for rule in profile.get("syscalls", ()) if _applies(rule, arch_name, capabilities)]
     plain: Json = {
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": EPERM,

@@ -7,7 +7,6 @@ from pathlib import Path
 from fairlead.effects.oci.mount import MS_NODEV, MS_NOEXEC, MS_NOSUID, detach, mount
 
 
-
 def make_shm(path: Path, size: int) -> None:
     path.mkdir(parents=True, exist_ok=True)
     if not path.is_mount():

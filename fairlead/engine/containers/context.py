@@ -1,0 +1,62 @@
+"""What the verbs on containers share: the engine, the hands, turns, and the one way to change a container."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairlead.engine import records
+from fairlead.engine.containers.consoles import Consoles
+from fairlead.engine.containers.ports import Files, Logs, Runtime
+from fairlead.engine.containers.waiting import Waiting
+from fairlead.engine.locks import KeyedLocks
+from fairlead.model.container import Container, ContainerState
+from fairlead.model.event import Event
+
+if TYPE_CHECKING:
+    from fairlead.engine.engine import Engine
+
+
+class Context:
+    """`turns` makes the verbs on one container wait for each other; what happens to it by itself takes none."""
+
+    def __init__(self, engine: Engine, runtime: Runtime, logs: Logs, files: Files) -> None:
+        self.engine = engine
+        self.runtime, self.logs, self.files = runtime, logs, files
+        self.state, self.clock, self.store = engine.state, engine.clock, engine.store
+        self.turns = KeyedLocks()
+        self.waiting = Waiting()
+        self.consoles = Consoles(runtime)
+        self._writing = KeyedLocks()
+
+    def folder(self, container_id: str) -> Path:
+        """Where a container's own files lie (hosts, resolv.conf, its log)."""
+        return self.engine.config.data_root / "containers" / container_id
+
+    async def change(self, container_id: str, change: Callable[[Container], Container]) -> Container:
+        """Replace a container by what `change` makes of it: committed first, then visible.
+
+        Changes of one container are applied one after the other, each to the result of the last.
+        """
+        async with self._writing.of(container_id):
+            changed = change(self.state.containers[container_id])
+            await self.store.commit([records.put(changed)])
+            self.state.put_container(changed)
+            return changed
+
+    async def change_state(self, container_id: str, change: Callable[[ContainerState], ContainerState]) -> Container:
+        return await self.change(container_id, lambda container: replace(container, state=change(container.state)))
+
+    def announce(self, container: Container, action: str, **attributes: str) -> None:
+        """Publish an event with Docker's attributes: image, name, labels and what the action adds."""
+        self.engine.events.publish(
+            Event(
+                "container",
+                action,
+                container.id,
+                self.clock.now(),
+                {**container.labels, "image": container.spec.image, "name": container.name, **attributes},
+            )
+        )

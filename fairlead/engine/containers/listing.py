@@ -1,0 +1,144 @@
+"""`docker ps` and `docker inspect`: containers as values for the API to render. Reads only: nothing here waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from fairlead.core.containers import filters as rules
+from fairlead.core.containers.status import command_line, status_text
+from fairlead.engine.containers.context import Context
+from fairlead.engine.containers.execs import Execs
+from fairlead.engine.views import NetworkSettingsView
+from fairlead.model.container import Container, Mount
+from fairlead.model.errors import Invalid, NotFound
+
+Filters = dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class MountView:
+    """A mount with the host path that stands behind it."""
+
+    mount: Mount
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Bytes written by the container, and of everything it sees."""
+
+    written: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerView:
+    """Everything that inspect and ps show of a container.
+
+    `image` is what to call its image now, `root` where its root lies; `status` and `command` are what `docker ps`
+    prints.
+    """
+
+    container: Container
+    network: NetworkSettingsView
+    mounts: tuple[MountView, ...]
+    image: str
+    folder: str
+    log_path: str
+    status: str
+    command: str
+    exec_ids: tuple[str, ...] = ()
+    root: Mapping[str, str] = field(default_factory=dict)
+    sizes: Sizes | None = None
+
+
+class Listing:
+    def __init__(self, context: Context, execs: Execs) -> None:
+        self._context = context
+        self._execs = execs
+
+    def inspect(self, reference: str) -> ContainerView:
+        return self._view(self._context.state.container(reference))
+
+    async def with_sizes(self, view: ContainerView) -> ContainerView:
+        """The same with sizes; walks the container's files, so only when asked for."""
+        engine = self._context.engine
+        written = await self._context.files.size(engine.rootfs.upper(view.container.id))
+        image = engine.images.find(view.container.image_id)
+        return replace(view, sizes=Sizes(written, written + (engine.images.size(image) if image else 0)))
+
+    def list(self, every: bool, limit: int, filters: Filters) -> list[ContainerView]:
+        """Newest first; without `every`, `limit` or a status filter only those that run."""
+        rules.check(filters)
+        wanted = rules.matcher(filters, rules.Lookups(self._created_of, self._image_id))
+        every = every or limit > 0 or bool(filters.get("status") or filters.get("exited"))
+        every = every or bool(filters.get("before") or filters.get("since"))
+        newest_first = sorted(self._context.state.containers.values(), key=lambda item: item.created, reverse=True)
+        found: list[ContainerView] = []
+        for container in newest_first:
+            if (every or container.state.running) and wanted(self._seen(container, filters)):
+                found.append(self._view(container))
+                if len(found) == limit:
+                    break
+        return found
+
+    def _view(self, container: Container) -> ContainerView:
+        context = self._context
+        return ContainerView(
+            container,
+            context.engine.sandboxes.settings(container),
+            tuple(MountView(mount, self._source(mount)) for mount in container.mounts),
+            self._image_name(container),
+            str(context.folder(container.id)),
+            str(context.logs.path(container.id)),
+            status_text(container.state, context.clock.now()),
+            command_line(container),
+            tuple(self._execs.of(container.id)),
+            self._root(container),
+        )
+
+    def _root(self, container: Container) -> dict[str, str]:
+        roots = self._context.engine.rootfs
+        return {"MergedDir": str(roots.merged(container.id)), "UpperDir": str(roots.upper(container.id))}
+
+    def _source(self, mount: Mount) -> str:
+        if mount.kind != "volume":
+            return mount.source
+        volume = self._context.engine.volumes.find(mount.source)
+        return volume.mountpoint if volume else ""
+
+    def _image_name(self, container: Container) -> str:
+        """The name it was made with, as long as that still means the same image; else the image's id."""
+        image = self._context.engine.images.find(container.spec.image)
+        return container.spec.image if image is not None and image.id == container.image_id else container.image_id
+
+    def _seen(self, container: Container, filters: Filters) -> rules.Seen:
+        """Only what the given filters look at is computed."""
+        networks: set[str] = set()
+        published: set[str] = set()
+        if "network" in filters or "publish" in filters:
+            settings = self._context.engine.sandboxes.settings(container)
+            networks = {name for view in settings.networks for name in (view.name, view.network_id)}
+            published = {port for port, shown in settings.ports.items() if shown}
+        ancestors = self._lineage(container.image_id) if "ancestor" in filters else ()
+        return rules.Seen(container, networks, published, container.exposed, ancestors)
+
+    def _lineage(self, image_id: str) -> Sequence[str]:
+        """An image and those that it was made from."""
+        result: list[str] = []
+        while image_id and image_id not in result:
+            result.append(image_id)
+            image = self._context.engine.images.find(image_id)
+            image_id = image.parent if image else ""
+        return result
+
+    def _image_id(self, reference: str) -> str:
+        image = self._context.engine.images.find(reference)
+        return image.id if image else ""
+
+    def _created_of(self, reference: str) -> int:
+        try:
+            return self._context.state.container(reference).created
+        except NotFound as missing:
+            raise Invalid(missing.message) from missing

@@ -1,0 +1,41 @@
+"""`docker wait`: who waits for which end of which container."""
+
+from __future__ import annotations
+
+import asyncio
+
+NOT_RUNNING, NEXT_EXIT, REMOVED = "not-running", "next-exit", "removed"
+CONDITIONS = (NOT_RUNNING, NEXT_EXIT, REMOVED)
+
+
+class Waiting:
+    """Waiters by container. A removal is the last end there is, so it satisfies every condition."""
+
+    def __init__(self) -> None:
+        self._waiters: dict[str, list[tuple[str, asyncio.Future[int]]]] = {}
+
+    def join(self, container_id: str, condition: str) -> asyncio.Future[int]:
+        """A future of the exit code. Cancel it to leave."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        waiters = self._waiters.setdefault(container_id, [])
+        waiters.append((condition, future))
+        future.add_done_callback(lambda done: self._leave(container_id, done))
+        return future
+
+    def _leave(self, container_id: str, future: asyncio.Future[int]) -> None:
+        left = [entry for entry in self._waiters.get(container_id, ()) if entry[1] is not future]
+        if left:
+            self._waiters[container_id] = left
+        else:
+            self._waiters.pop(container_id, None)
+
+    def stopped(self, container_id: str, exit_code: int) -> None:
+        self._settle(container_id, exit_code, (NOT_RUNNING, NEXT_EXIT))
+
+    def removed(self, container_id: str, exit_code: int) -> None:
+        self._settle(container_id, exit_code, CONDITIONS)
+
+    def _settle(self, container_id: str, exit_code: int, conditions: tuple[str, ...]) -> None:
+        for condition, future in self._waiters.get(container_id, ())[:]:
+            if condition in conditions and not future.done():
+                future.set_result(exit_code)
