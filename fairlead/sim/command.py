@@ -79,3 +79,20 @@ def gossip(as_json: bool, plot: Path | None, partition: str | None, **options: o
         from fairlead.sim.gossip.table import print_table
 
         print_table(result)
+
+
+@sim.command()
+@click.argument("script", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--rewrite", "in_place", is_flag=True, help="Write what it prints back into the file.")
+def play(script: Path, in_place: bool) -> None:
+    """Run a play: a text of commands to a simulated cluster, each followed by what it prints."""
+    from fairlead.sim.gossip.play import PlayError, rewrite
+
+    try:
+        text = rewrite(script.read_text())
+    except PlayError as error:
+        raise click.ClickException(f"{script}: {error}") from None
+    if in_place:
+        script.write_text(text)
+    else:
+        click.echo(text, nl=False)

@@ -155,7 +155,7 @@ def converged(world: World) -> bool:
     up = [host for host in world.up() if not world.network.split]
     if not up:
         return False
-    truth = [host.name for host in up]
+    truth = sorted(host.name for host in up)
     first = up[0].node
     for host in up:
         present = [member.name for member in host.node.members() if member.present]
