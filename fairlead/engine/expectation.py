@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from fairlead.core import sandbox as routes
 from fairlead.core.drivers.contract import Attachment, Expected
 from fairlead.core.drivers.registry import DRIVERS
+from fairlead.core.firewall import ground
 from fairlead.core.firewall.elements import local_elements
 from fairlead.core.firewall.table import FAMILY, NAME, USER_NAME, host_table, user_table
 from fairlead.engine.fabric import Fabric
@@ -40,13 +41,14 @@ class Expectation:
                 yield from routes.default_routes(legs, sandbox.ns).operations
 
     def host_table(self) -> Plan:
-        """The whole table with all its elements, in one transaction, and the administrator's if it is missing."""
+        """The whole table with all its elements, in one transaction, and the administrator's if it is missing; before
+        them what the host's own parameters must be."""
         facts = self._fabric.host.facts
         elements = [element for network in self._networks() for element in self.of_network(network).elements]
         elements += self.local_elements()
         table = Transaction(FAMILY, NAME, replace=host_table(facts.features), add=tuple(elements))
         user = Transaction(FAMILY, USER_NAME, ensure=user_table())
-        return Plan((ChangeRules(user), ChangeRules(table)))
+        return Plan((*ground.settings(facts.features), ChangeRules(user), ChangeRules(table)))
 
     def local_elements(self) -> tuple[Element, ...]:
         """The host's addresses, for kernels that cannot look them up."""
@@ -56,7 +58,7 @@ class Expectation:
     def operations(self) -> list[Operation]:
         """Everything but the table, networks first."""
         listed = [operation for network in self._networks() for operation in self.of_network(network).operations]
-        return [*listed, *self.of_sandboxes()]
+        return [*ground.settings(self._fabric.host.facts.features), *listed, *self.of_sandboxes()]
 
     def _networks(self) -> Iterable[Network]:
         return (network for network in self._state.networks.values() if not network.config_only)

@@ -286,13 +286,15 @@ class FlushFlows:
     """Forget conntrack entries whose original destination was `address`:`port`, or, with `reply`, those
     that were translated to it. Needed so that UDP finds a new owner of a port at once.
 
-    Port 0 stands for every port, 0.0.0.0 or :: for every address of that family."""
+    With `last` all ports from `port` to it are meant, in one look at the flows (10 ms each on a host with a large
+    table). Port 0 stands for every port, 0.0.0.0 or :: for every address of that family."""
 
     address: Address
     port: int
     protocol: str
     reply: bool = False
     ns: str = HOST
+    last: int = 0
 
     def inverse(self) -> None:
         return None

@@ -45,15 +45,13 @@ TCP, UDP, SCTP, ICMP = 6, 17, 132, 1
 
 def twin(address: str) -> str:
     """The IPv6 twin of an IPv4 address of this town, or of the outside."""
-    known = {str(ip_interface(a).ip): str(ip_interface(b).ip) for a, b in _OUTER.values()}
-    if address in known:
-        return known[address]
     if address.startswith("127."):
         return "::1"
     if address == "0.0.0.0":
         return "::"
     first, second, _, last = address.split(".")
-    return f"fd00:{second}::{last}" if first == "172" else f"2001:db8:{second}::{last}"
+    prefix = {"172": f"fd00:{second}", "192": "2001:db8", "10": "2001:db8:9"}[first]
+    return f"{prefix}::{last}"
 
 
 @dataclass
@@ -71,11 +69,11 @@ class Town:
         """`publish("172.17.0.2", "0.0.0.0:8080->80/tcp")`."""
         to = self.address(target)
         rules = NETWORKS[HOST.route(to)]
-        shown = [self._port(text) for text in ports]
+        shown = [self.port(text) for text in ports]
         pair = (to, None) if isinstance(to, IPv4Address) else (None, to)
         self.extra += elements.endpoint_elements(rules, *_checked(pair), shown)
 
-    def _port(self, text: str) -> PublishedPort:
+    def port(self, text: str) -> PublishedPort:
         outer, _, inner = text.partition("->")
         address, _, port = outer.rpartition(":")
         number, _, protocol = inner.partition("/")

@@ -10,16 +10,16 @@ on its bridge and in its interfaces, so that not even link-local addresses appea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 
 from fairlead.core.drivers import bridge_options, endpoint_options, names, segments
 from fairlead.core.drivers.bridge_options import BridgeOptions
 from fairlead.core.drivers.contract import Abilities, Attachment, Expected, Neighbourhood, Site
-from fairlead.core.firewall.elements import change, endpoint_elements, network_elements
+from fairlead.core.firewall.elements import change, endpoint_elements, network_elements, runs
 from fairlead.core.firewall.network_rules import ISOLATED
 from fairlead.core.sandbox import Leg
-from fairlead.model.endpoint import UDP, Endpoint
+from fairlead.model.endpoint import UDP, Endpoint, PublishedPort
 from fairlead.model.errors import Invalid, NotAllowed
 from fairlead.model.host import HostFacts
 from fairlead.model.network import LOCAL, Network, NetworkSpec, Pool
@@ -116,8 +116,7 @@ class Bridge:
         added = _endpoint_elements(network, endpoint)
         if not added:
             return Plan()
-        stale = (FlushFlows(p.host_ip, p.host_port, UDP) for p in endpoint.published if p.protocol == UDP)
-        return Plan((ChangeRules(change(add=added)), *stale))
+        return Plan((ChangeRules(change(add=added)), *_stale_flows(endpoint.published)))
 
     def unpublish(self, network: Network, endpoint: Endpoint) -> Plan:
         removed = _endpoint_elements(network, endpoint)
@@ -236,6 +235,14 @@ def _announce(endpoint: Endpoint, ns: str) -> Iterator[Operation]:
     if endpoint.spec.mac:
         for address in endpoint.addresses:
             yield AnnounceAddress(endpoint.ifname, address.ip, endpoint.mac, ns)
+
+
+def _stale_flows(ports: Iterable[PublishedPort]) -> Iterator[FlushFlows]:
+    """UDP clients that asked before the port was published would go on asking whoever had it: one look at the flows
+    for each run of neighbouring ports."""
+    for run in runs(port for port in ports if port.protocol == UDP):
+        first, last = run[0].host_port, run[-1].host_port
+        yield FlushFlows(run[0].host_ip, first, UDP, last=last if last > first else 0)
 
 
 def _vacate(endpoint: Endpoint, ns: str) -> Iterator[Operation]:

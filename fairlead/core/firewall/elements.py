@@ -40,11 +40,11 @@ def network_elements(rules: NetworkRules) -> tuple[Element, ...]:
 def _network_elements(rules: NetworkRules) -> Iterator[Element]:
     link = rules.link
     yield Element("bridges", (link,))
+    if rules.icc:
+        yield Element("direct", (link, link))
     if rules.internal:
         yield Element("internal", (link,))
         return
-    if rules.icc:
-        yield Element("direct", (link, link))
     for trusted in rules.trusted:
         yield Element("direct", (trusted, link))
     for version in VERSIONS:
@@ -82,7 +82,7 @@ def _opened(ports: Iterable[PublishedPort], targets: dict[int, Address]) -> Iter
 
 
 def _published(ports: Iterable[PublishedPort], targets: dict[int, Address]) -> Iterator[Element]:
-    for run in _runs(ports):
+    for run in runs(ports):
         first, target = run[0], targets[run[0].host_ip.version]
         kept = first.host_port == first.container_port
         if len(run) >= SHORTEST_RANGE and kept:
@@ -93,7 +93,7 @@ def _published(ports: Iterable[PublishedPort], targets: dict[int, Address]) -> I
             yield _element("", port, port.host_port, (target, port.container_port))
 
 
-def _runs(ports: Iterable[PublishedPort]) -> Iterator[Sequence[PublishedPort]]:
+def runs(ports: Iterable[PublishedPort]) -> Iterator[Sequence[PublishedPort]]:
     """Ports in order, those together whose numbers follow each other on both sides."""
     ordered = sorted(ports, key=lambda p: (p.host_ip.version, int(p.host_ip), p.protocol, p.host_port))
     steps = enumerate(ordered)

@@ -9,17 +9,18 @@ The path of a packet, hook by hook:
   (CVE-2025-67499). `published`: address-bound ports first, then those of every address. A bound address is a
   boundary: from outside it counts only on the interface that holds it; our own containers and the host itself may
   use it wherever they are. `::1` is left alone: the kernel will not route from it, so the port's holder splices.
-- *forward*: known connections pass. A new one that comes from a bridge is checked in `leaving` (is its source at
-  home there? may the network speak to others at all?), one that goes to a bridge in `entering`: inside the network,
-  from a trusted interface, translated by us, or opened on purpose; everything else is dropped. That one drop keeps
-  networks apart and unpublished ports closed, also for direct routes from outside.
+- *forward*: known connections pass, and so does what stays inside a network or comes from an interface that one
+  trusts. Another new connection that comes from a bridge is checked in `leaving` (is its source at home there? may
+  the network speak to others at all?), one that goes to a bridge in `entering`: translated by us, or opened on
+  purpose; everything else is dropped. That one drop keeps networks apart and unpublished ports closed, also for
+  direct routes from outside.
 - *input*: router advertisements are not for containers to send (CVE-2020-13401).
 - *answer* (filter on output): no redirects to containers whose only way to each other is through the host.
 - *postrouting* (source translation): towards a bridge only where the way back would miss us (loopback clients,
   containers through a published port) and else never, so a service sees its client; from a bridge to the outside by
   masquerading or to a fixed address.
 
-Packets between containers of one network are bridged and never come here; br_netfilter is not needed.
+Packets between containers of one network are bridged and never come here (`fairlead.core.firewall.ground`).
 
 Administrators put their own rules into the chain `forward` of table `inet fairlead-user`, which is consulted before
 this table and which Fairlead makes when it is missing and never changes.
@@ -192,6 +193,7 @@ def _forward(fib: bool) -> Iterator[Chain]:
     yield Chain("entering", tuple(_entering()))
     rules = (
         _rule("known connections", Match(Ct("state"), "&", ("established", "related")), ACCEPT),
+        _rule("within a network, or from a trusted interface", InSet((IIF, OIF), "direct"), ACCEPT),
         _rule("from a container", InSet((IIF,), "bridges"), Verdict("jump", "leaving")),
         _rule("to a container", InSet((OIF,), "bridges"), Verdict("jump", "entering")),
     )
@@ -205,7 +207,6 @@ def _leaving(fib: bool) -> Iterator[Rule]:
 
 
 def _entering() -> Iterator[Rule]:
-    yield _rule("within the network, or from a trusted interface", InSet((IIF, OIF), "direct"), ACCEPT)
     for version in VERSIONS:
         linked = InSet((saddr(version), daddr(version), PROTOCOL, PORT), f"linked{version}")
         yield _rule("opened by a link", _is(version), linked, ACCEPT)

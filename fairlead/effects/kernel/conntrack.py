@@ -32,7 +32,7 @@ def flush_flows(channel: Channel, operation: FlushFlows) -> int:
         found = channel.dump(Message(_GET, 0, header + _selection(operation)))
     except OSError as refused:
         raise KernelRefused(words, refused.errno or 0, refused.strerror or "") from refused
-    doomed = [Message(_DELETE, 0, header + _identity(payload)) for payload in found]
+    doomed = [Message(_DELETE, 0, header + _identity(payload)) for payload in found if _in_range(payload, operation)]
     for ack in channel.request(doomed):
         if ack.errno not in (0, errno.ENOENT):
             raise KernelRefused(words, ack.errno, ack.detail)
@@ -43,8 +43,10 @@ def _selection(operation: FlushFlows) -> bytes:
     """The filter: the original destination, or the source of the replies; an unspecified address matches any."""
     side, port = ("source", _SOURCE_PORT) if operation.reply else ("destination", _DESTINATION_PORT)
     by_address, by_port = (_BY_SOURCE, _BY_SOURCE_PORT) if operation.reply else (_BY_DESTINATION, _BY_DESTINATION_PORT)
-    flags = _BY_PROTOCOL | by_port
-    protocol = u8(_PROTOCOL_NUMBER, _PROTOCOLS[operation.protocol]) + be16(port, operation.port)
+    flags, protocol = _BY_PROTOCOL, u8(_PROTOCOL_NUMBER, _PROTOCOLS[operation.protocol])
+    if operation.port and not operation.last:
+        flags |= by_port
+        protocol += be16(port, operation.port)
     parts = [nested(_TUPLE_PROTOCOL, protocol)]
     if not operation.address.is_unspecified:
         flags |= by_address
@@ -52,6 +54,15 @@ def _selection(operation: FlushFlows) -> bytes:
         parts.insert(0, nested(_TUPLE_IP, attribute(place, operation.address.packed)))
     which = _TUPLE_REPLY if operation.reply else _TUPLE_ORIGINAL
     return nested(which, *parts) + nested(_FILTER, u32(which, flags))
+
+
+def _in_range(payload: bytes, operation: FlushFlows) -> bool:
+    """The kernel's filter knows single ports only; a range is looked at here."""
+    if not operation.last:
+        return True
+    which, port = (_TUPLE_REPLY, _SOURCE_PORT) if operation.reply else (_TUPLE_ORIGINAL, _DESTINATION_PORT)
+    numbers = parse(parse(parse(payload, 4)[which])[_TUPLE_PROTOCOL])
+    return operation.port <= int.from_bytes(numbers[port]) <= operation.last
 
 
 def _identity(payload: bytes) -> bytes:

@@ -75,7 +75,7 @@ def test_options_decide_about_addresses_and_fences() -> None:
     assert addresses(BRIDGE.create(inhibited, around())) == []
     isolated = network(internal=True, options={f"{OPTION}gateway_mode_ipv4": "isolated"})
     assert addresses(BRIDGE.create(isolated, around())) == []
-    assert sets(BRIDGE.create(isolated, around())) == {"bridges", "internal"}
+    assert sets(BRIDGE.create(isolated, around())) == {"bridges", "direct", "internal"}
     routed = network(options={f"{OPTION}gateway_mode_ipv4": "routed"})
     assert "masquerade4" not in sets(BRIDGE.create(routed, around()))
     fixed = network(options={"com.docker.network.host_ipv4": "192.0.2.1"})
