@@ -67,6 +67,8 @@ class ImageRoutes:
         if name := request.query.get("fromImage"):
             return await _streamed(self._pull(name, request))
         source = request.query.get("fromSrc", "")
+        if not source:
+            raise Invalid("neither fromImage (to pull) nor fromSrc (to import) is given")
         if source != "-":
             raise Unsupported(
                 f"cannot import from {source!r}: only from the request's body (fromSrc=-), "

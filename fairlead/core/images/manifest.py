@@ -120,9 +120,9 @@ def parse_platform(text: str, host: Platform) -> Platform:
     return Platform(parts[0], _architecture(parts[1]), parts[2] if len(parts) == 3 else "")
 
 
-def new_manifest(config: Descriptor, layers: Sequence[Layer]) -> bytes:
-    """A manifest for an image made here: Docker's, or OCI's where a layer is compressed with zstd."""
-    oci = any(layer.compression == ZSTD for layer in layers)
+def new_manifest(config: Descriptor, layers: Sequence[Layer], oci: bool = False) -> bytes:
+    """A manifest for an image made here: Docker's, or OCI's if wanted or where a layer is compressed with zstd."""
+    oci = oci or any(layer.compression == ZSTD for layer in layers)
     kinds = _OCI_LAYER if oci else _DOCKER_LAYER
     document = {
         "schemaVersion": 2,

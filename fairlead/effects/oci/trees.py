@@ -106,7 +106,10 @@ def _settle_whiteout(directory: Path, entry: os.DirEntry[str]) -> None:
         return
     if entry.name.startswith(_AUFS_METADATA):
         return
-    hidden = directory / entry.name.removeprefix(WHITEOUT)
+    name = entry.name.removeprefix(WHITEOUT)
+    if name in ("", ".", ".."):
+        raise OSError(f"{entry.name}: a whiteout of no file")
+    hidden = directory / name
     if not os.path.lexists(hidden):
         os.mknod(hidden, stat.S_IFCHR, os.makedev(0, 0))
     elif hidden.is_dir() and not hidden.is_symlink():

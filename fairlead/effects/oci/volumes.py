@@ -52,7 +52,7 @@ class VolumeFiles:
             reason = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["mount failed"]
             raise Failed(
                 f"error while mounting volume '{target}': failed to mount local volume: mount {device}:{target}: "
-                f"{reason[0].removeprefix('mount: ')}"
+                f"{reason[0].removeprefix(f'mount: {target}: ').removesuffix('.')}"
             )
 
     def unmount(self, name: str) -> None:
