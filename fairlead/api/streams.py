@@ -106,16 +106,18 @@ async def converse(outputs: Sequence[Coroutine[Any, Any, None]], typing: Corouti
     """Copy both ways until all output has ended or the user detached; True for the latter."""
     listening = asyncio.ensure_future(asyncio.gather(*outputs))
     typed = None if typing is None else asyncio.ensure_future(typing)
+    tasks = [task for task in (listening, typed) if task is not None]
     try:
         if typed is not None:
-            await asyncio.wait((listening, typed), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if typed.done() and typed.result():
                 return True
         await listening
     except ConnectionError:
         return False  # the client has left
     finally:
-        listening.cancel()
-        if typed is not None:
-            typed.cancel()
+        for task in tasks:
+            task.cancel()
+        # Whoever called closes the descriptors next: nobody may still be waiting on them.
+        await asyncio.gather(*tasks, return_exceptions=True)
     return False

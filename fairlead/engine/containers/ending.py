@@ -8,6 +8,7 @@ go for good (`--rm`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from fairlead.core.containers.restart import delay_before_restart
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.storage import Storage
 from fairlead.model.container import EXITED, RESTARTING, Container
-from fairlead.model.errors import Refusal
+from fairlead.model.errors import NotFound, Refusal
 from fairlead.model.runtime import Ended
 
 KILLED = 137
@@ -98,7 +99,8 @@ class Ending:
             self._delays.pop(container_id, None)
             context.waiting.stopped(container_id, code)
             if container.spec.auto_remove and not self._closing:
-                await self.remove(container_id)
+                with contextlib.suppress(NotFound):
+                    await self.remove(container_id)
 
     async def _take_down(self, container: Container) -> None:
         """Each step is tried whatever became of the others: one bad thing must not keep the rest."""

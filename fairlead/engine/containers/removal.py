@@ -15,6 +15,7 @@ from fairlead.engine.containers.ending import Ending
 from fairlead.engine.containers.storage import Storage
 from fairlead.model.container import REMOVING, RESTARTING, Container
 from fairlead.model.errors import Conflict, Failed, Refusal
+from fairlead.model.event import Event
 
 KILL_PATIENCE = 10.0
 
@@ -91,6 +92,7 @@ class Removal:
                 continue
             removed.append(container.id)
             freed += size
+        self._context.engine.events.publish(Event("container", "prune", "", now, {"reclaimed": str(freed)}))
         return removed, freed
 
 
