@@ -61,7 +61,7 @@ class TcpSplice:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._held = held
-        held.listen(_BACKLOG)
+        _listen(held)
         self._loop.add_reader(held, self._accept)
 
     def close(self) -> None:
@@ -82,6 +82,8 @@ class TcpSplice:
                     self._rest()
                 return
             caller.setblocking(False)
+            # It may linger in TIME_WAIT, and shall not keep the next holder from the port then.
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if len(self._tasks) >= MAX_CONNECTIONS or not self._admits(caller):
                 _reset(caller)
                 continue
@@ -132,6 +134,16 @@ class TcpSplice:
             await self._loop.sock_sendall(sink, data)
         with contextlib.suppress(OSError):  # the other side may be gone already, with nothing left to lose
             sink.shutdown(socket.SHUT_WR)
+
+
+def _listen(held: socket.socket) -> None:
+    """Connections of an earlier holder may linger on the port: listening checks again who else has it, and looks away
+    only from those that may be shared with."""
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        held.listen(_BACKLOG)
+    finally:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
 
 @dataclass(slots=True)
