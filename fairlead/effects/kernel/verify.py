@@ -123,7 +123,7 @@ class _Sight:
         if seen is None or (operation.alias and seen.alias != operation.alias):
             return False
         if isinstance(operation, AddVeth) and operation.master:
-            return seen.up and seen.master == self._index(operation.master)
+            return seen.up and seen.master == self._index(operation.master) != 0
         return seen.up
 
     def _is_set(self, operation: SetLink) -> bool:
