@@ -85,7 +85,7 @@ class DefaultNetworks:
         )
         spec = NetworkSpec(DEFAULT_BRIDGE, pools=tuple(self._pools(wanted)))
         network = with_pools(network, spec, driver, self._networks.ground())
-        pools = tuple(replace(pool, gateway_shown=True) for pool in network.pools)
+        pools = tuple(replace(pool, requested=True, gateway_shown=True) for pool in network.pools)
         return replace(network, pools=pools, link=driver.link(network))
 
     def _options(self, wanted: DefaultBridge) -> dict[str, str]:
