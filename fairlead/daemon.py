@@ -19,7 +19,17 @@ from pathlib import Path
 
 from fairlead import logs
 from fairlead.api.http import Route
-from fairlead.api.routes import archive, container_streams, containers, images, networks, swarm, system, volumes
+from fairlead.api.routes import (
+    archive,
+    container_streams,
+    containers,
+    disk_usage,
+    images,
+    networks,
+    swarm,
+    system,
+    volumes,
+)
 from fairlead.api.routes import exec as execs
 from fairlead.api.server import Server
 from fairlead.core.containers.options import log_limits
@@ -151,7 +161,7 @@ async def _settle(engine: Engine, documents: Documents, running: AsyncExitStack)
 
 
 def _routes(engine: Engine) -> list[Route]:
-    rooms = (archive, container_streams, containers, execs, images, networks, swarm, system, volumes)
+    rooms = (archive, container_streams, containers, disk_usage, execs, images, networks, swarm, system, volumes)
     return [route for room in rooms for route in room.routes(engine)]
 
 
