@@ -12,6 +12,7 @@ import pytest
 
 from fairlead.effects.kernel.linux import LinuxKernel
 from fairlead.effects.kernel.netns import SocketSpec, entered, open_sockets
+from fairlead.model.network import Address
 from fairlead.model.plan import (
     AddAddress,
     AddRoute,
@@ -189,8 +190,9 @@ async def test_a_verdict_map_drops(
 
 
 @pytest.mark.parametrize("address", [PUBLIC, ip_address("0.0.0.0")])
+@pytest.mark.parametrize(("port", "last"), [(53, 0), (50, 60), (0, 0)], ids=["port", "range", "every-port"])
 async def test_flows_find_the_new_owner_of_a_port(
-    kernel: LinuxKernel, outside: str, inside: str, address: object
+    kernel: LinuxKernel, outside: str, inside: str, address: Address, port: int, last: int
 ) -> None:
     """One client socket, so one flow: it keeps its translation until it is flushed."""
     await change(kernel, add=(Element("ports", (PUBLIC, 17, 53), (WEB, 53)),))
@@ -201,10 +203,12 @@ async def test_flows_find_the_new_owner_of_a_port(
         assert (await ask(outside, "192.0.2.1", 53, client)).startswith("10.9.0.2")
         await change(kernel, add=(Element("ports", (PUBLIC, 17, 53), (OTHER, 53)),))
         assert (await ask(outside, "192.0.2.1", 53, client)).startswith("10.9.0.2")
-        await kernel.apply(Plan((FlushFlows(address, 53, "udp"),)))  # type: ignore[arg-type]
+        await kernel.apply(Plan((FlushFlows(address, 54, "udp", last=60),)))
+        assert (await ask(outside, "192.0.2.1", 53, client)).startswith("10.9.0.2")
+        await kernel.apply(Plan((FlushFlows(address, port, "udp", last=last),)))
         assert (await ask(outside, "192.0.2.1", 53, client)).startswith("10.9.0.3")
         await change(kernel, add=(Element("ports", (PUBLIC, 17, 53), (WEB, 53)),))
-        await kernel.apply(Plan((FlushFlows(OTHER, 53, "udp", reply=True),)))
+        await kernel.apply(Plan((FlushFlows(OTHER, port, "udp", reply=True, last=last),)))
         assert (await ask(outside, "192.0.2.1", 53, client)).startswith("10.9.0.2")
 
 
