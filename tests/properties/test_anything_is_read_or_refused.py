@@ -23,9 +23,8 @@ CIDRISH = st.one_of(
     st.sampled_from(["10.0.0.0/24", "0.0.0.0/24", "::/56", "0.0.0.0/0", "fd00::/64", "10.0.0.1", "fd00::1", ""]),
 )
 KEYS = st.one_of(st.sampled_from(sorted(bridge_options.KNOWN)), st.text(max_size=40))
-VALUES = st.one_of(
-    st.sampled_from(["true", "0", "1500", "isolated", "routed", "eth0:eth1", "::"]), st.text(max_size=30)
-)
+VALUES = st.one_of(st.sampled_from(["true", "0", "1500", "isolated", "eth0:eth1", "::"]), st.text(max_size=30))
+SUBLINK_KEYS = st.sampled_from(["parent", "macvlan_mode", "ipvlan_mode", "ipvlan_flag"])
 
 
 def ground() -> Space:
