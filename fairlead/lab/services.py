@@ -1,6 +1,6 @@
 """What the simple lab's router offers: a name server and a web server that stand for the rest of the world.
 
-Every name that is not a host of the lab resolves to one address beyond the router, and a web server answers
+Every .com, .net, .org and .io name resolves to one address beyond the router, and a web server answers
 there. So `ping www.example.com` and `curl http://anything/` work on a machine without any internet.
 """
 
@@ -15,6 +15,14 @@ from fairlead.model.errors import Failed
 WORLD = "203.0.113.80"
 """The one address of the world (TEST-NET-3, RFC 5737)."""
 DOMAIN = "lab.internal"
+TOP_LEVEL = "com/net/org/io"
+"""Where every name exists; names without a dot, and others, do not."""
+
+
+_WORLD_PAGE = """#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+echo "outside web; you are $REMOTE_ADDR"
+"""
 
 
 def dnsmasq_flags(topology: Topology) -> list[str]:
@@ -25,7 +33,14 @@ def dnsmasq_flags(topology: Topology) -> list[str]:
         for link in host.links[:1]
         if link.address
     ]
-    return ["--no-hosts", "--no-resolv", f"--local=/{DOMAIN}/", *records, f"--address=/#/{WORLD}", "--local=/#/"]
+    return [
+        "--no-hosts",
+        "--no-resolv",
+        f"--local=/{DOMAIN}/",
+        *records,
+        f"--address=/{TOP_LEVEL}/{WORLD}",
+        "--local=/#/",
+    ]
 
 
 def start(node: Node, topology: Topology) -> None:
@@ -35,8 +50,10 @@ def start(node: Node, topology: Topology) -> None:
             raise Failed(f'{program} is not installed: run "make setup", or "apt-get install {package}"')
     node.batch("ip", [f"address add {WORLD}/32 dev lo"])
     page = node.directory / "www"
-    page.mkdir(exist_ok=True)
-    (page / "index.html").write_text("the world outside\n")
+    script = page / "cgi-bin" / "index.cgi"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(_WORLD_PAGE)
+    script.chmod(0o755)
     log = node.directory / "services.log"
     node.spawn(
         ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file", "--bind-dynamic"]

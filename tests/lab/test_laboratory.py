@@ -66,7 +66,7 @@ def test_hosts_are_machines_of_their_own(lab: Laboratory) -> None:
 
 
 def test_the_world_outside_has_names_and_a_web_server(lab: Laboratory) -> None:
-    assert lab.host("a").fetch("http://www.example.com/") == "the world outside\n"
+    assert lab.host("a").fetch("http://www.example.com/") == f"outside web; you are {A}\n"
 
 
 def test_a_cut_silences_one_pair_until_it_heals(lab: Laboratory) -> None:

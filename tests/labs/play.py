@@ -10,12 +10,13 @@
     {c1:12}
     ? curl -s localhost:8000                  tried again until it answers so, for what comes up by itself
     @ kill | stop | start | restart FLAGS     the daemon
-    # why a line is as it is
+    ## why a line is as it is
 
-Words in braces match what differs from run to run. `{n1:id}` is a 64-digit id, bound to the name at its first
-use and the same ever after; `{n1:12}` are its first twelve. `{mac}`, `{time}` (RFC 3339), `{ago}`, `{num}`, `{veth}`,
-`{name}` (a generated container name), `{any}` (the rest of a line) match by form. In commands, bound names stand for
-their values. When an expected output is JSON it is compared as JSON, so the order of keys does not matter.
+Words in braces match what differs from run to run. `{n1:id}` is a 64-digit id, bound to the name at its first use
+and the same ever after; `{n1:12}` are its first twelve (and bind those, until the whole is seen). `{mac}`, `{time}`
+(RFC 3339), `{ago}`, `{num}`, `{veth}`, `{name}` (a generated container name), `{any}` (the rest of a line) match by
+form. In commands, bound names stand for their values. When an expected output is JSON it is compared as JSON, so the
+order of keys does not matter.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def parse(text: str) -> list[Step]:
     line = 1 + blocks[0].count("\n")
     for block in blocks[1:]:
         head, *rest = block.rstrip("\n").split("\n")
-        body = [entry for entry in rest if not entry.startswith("# ")]
+        body = [entry for entry in rest if not entry.startswith("## ")]
         while body and not body[-1]:
             body.pop()
         code = re.fullmatch(r"\[exit (\d+)\]", body[-1]) if body else None
@@ -91,11 +92,15 @@ class Bindings:
             position = token.end()
             if token[3]:
                 pattern += FORMS[token[3]]
-            elif token[1] in self.ids:
-                pattern += re.escape(self.ids[token[1]][: 12 if token[2] == "12" else None])
+            elif token[2] == "12" and token[1] in self.ids:
+                pattern += re.escape(self.ids[token[1]][:12])
+            elif len(self.ids.get(token[1], "")) == 64:
+                pattern += re.escape(self.ids[token[1]])
             else:
                 names.append(token[1])
-                pattern += "([0-9a-f]{%s})" % ("12" if token[2] == "12" else "64")
+                known = self.ids.get(token[1], "")
+                length = (12 if token[2] == "12" else 64) - len(known)
+                pattern += f"({known}[0-9a-f]{{{length}}})"
         found = re.fullmatch(pattern + re.escape(expected[position:]), actual)
         if found is None:
             return False

@@ -8,7 +8,9 @@ ID = "ab12" * 16
 
 
 def test_a_play_is_steps_with_expectations() -> None:
-    steps = parse("# title\n\n$ docker x\n{n:id}\n\n$ false\n[exit 1]\n% sh\n> hostname\nname\n@ restart --icc=false\n")
+    steps = parse(
+        "## title\n\n$ docker x\n{n:id}\n\n$ false\n[exit 1]\n% sh\n> hostname\nname\n@ restart --icc=false\n"
+    )
     assert [(s.line, s.kind, s.command, s.exit_code) for s in steps] == [
         (3, "$", "docker x", 0),
         (6, "$", "false", 1),

@@ -21,30 +21,42 @@ _PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/fal
 _GROUP = "root:x:0:\nnogroup:x:65534:\n"
 _WHO = """#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
-echo "host=$(hostname) client=[$REMOTE_ADDR]"
+echo "host=$(hostname) client=$REMOTE_ADDR"
 """
-_NGINX = """#!/bin/sh
-exec httpd -f -p [::]:80 -h /www
-"""
-_DB = """#!/bin/sh
+_SERVE = """#!/bin/sh
+trap 'kill $!; exit 0' TERM QUIT INT
 mkdir -p /www/cgi-bin
-exec httpd -f -p [::]:%d -h /www
+httpd -f -p [::]:%d -h /www &
+wait $!
+"""
+_WELCOME = """<!DOCTYPE html>
+<html>
+<head>
+<title>Welcome to nginx!</title>
+</head>
+<body>
+<h1>Welcome to nginx!</h1>
+<p><em>Thank you for using nginx.</em></p>
+</body>
+</html>
 """
 _HIT = """#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
 hits=$(($(cat /tmp/hits 2>/dev/null || echo 0) + 1))
 echo $hits > /tmp/hits
-echo "hits=$hits db=$(hostname) client=[$REMOTE_ADDR]"
+echo "hits=$hits db=$(hostname) client=$REMOTE_ADDR"
 """
 _WEB = """#!/bin/sh
 echo "Starting web container $(hostname)"
 echo " * Running on http://0.0.0.0:5000/ (Press CTRL+C to quit)"
-exec httpd -f -p [::]:5000 -h /www
+trap 'kill $!; exit 0' TERM QUIT INT
+httpd -f -p [::]:5000 -h /www &
+wait $!
 """
 _PETS = """#!/bin/sh
 printf 'Content-Type: text/html\\r\\n\\r\\n'
 case "$DB" in *:*) db=$DB ;; *) db=$DB:%d ;; esac
-echo "<h1>pets role=$ROLE web=$(hostname) client=[$REMOTE_ADDR]</h1>"
+echo "<h1>pets role=$ROLE web=$(hostname) client=$REMOTE_ADDR</h1>"
 echo "<p>DB $db -> $(wget -q -T 2 -O - http://$db/cgi-bin/hit.cgi 2>&1)</p>"
 """
 
@@ -75,17 +87,17 @@ STAND_INS = {
         StandIn("ubuntu", changes=('CMD ["/bin/bash"]',), bash=True),
         StandIn(
             "nginx",
-            {"/bin/nginx": _NGINX, "/www/cgi-bin/who.cgi": _WHO},
+            {"/bin/nginx": _SERVE % 80, "/www/index.html": _WELCOME, "/www/cgi-bin/who.cgi": _WHO},
             ('CMD ["nginx", "-g", "daemon off;"]', "EXPOSE 80"),
         ),
         StandIn(
             "redis",
-            {"/bin/redis-server": _DB % 6379, "/www/cgi-bin/hit.cgi": _HIT},
+            {"/bin/redis-server": _SERVE % 6379, "/www/cgi-bin/hit.cgi": _HIT},
             ('CMD ["redis-server"]', "EXPOSE 6379"),
         ),
         StandIn(
             "consul",
-            {"/bin/consul": _DB % 8500, "/www/cgi-bin/hit.cgi": _HIT},
+            {"/bin/consul": _SERVE % 8500, "/www/cgi-bin/hit.cgi": _HIT},
             ('CMD ["consul"]', "EXPOSE 8300 8301 8301/udp 8302 8302/udp 8500 8600 8600/udp"),
         ),
         _pets("chrch/docker-pets:1.0", 8500),
