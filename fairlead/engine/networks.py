@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from fairlead.core.drivers.contract import Neighbourhood
 from fairlead.core.drivers.registry import DRIVERS
-from fairlead.engine import journal, network_filters
+from fairlead.engine import forwarding, journal, network_filters
 from fairlead.engine.claims import names_of
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.network_create import Ground, Identity, resolve
@@ -89,6 +89,8 @@ class Networks:
         fabric = self._fabric
         await fabric.store.commit([journal.intend(network)])
         try:
+            if network.ipv6:
+                await forwarding.turn_on(fabric, [network])
             await fabric.kernel.apply(DRIVERS[network.driver].create(network, around))
         except BaseException:
             await fabric.store.commit([journal.settle(network)])

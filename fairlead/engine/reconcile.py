@@ -23,7 +23,7 @@ from fairlead.core.drivers import names
 from fairlead.core.drivers.contract import Neighbourhood, Site
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.firewall.table import NAME, USER_NAME
-from fairlead.engine import journal
+from fairlead.engine import forwarding, journal
 from fairlead.engine.expectation import Expectation
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.sandboxes import Sandboxes
@@ -32,10 +32,9 @@ from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Refusal
 from fairlead.model.network import Network
 from fairlead.model.observed import Drift
-from fairlead.model.plan import DelLink, Operation, Plan, SetSysctl
+from fairlead.model.plan import DelLink, Operation, Plan
 
 GATHERING = 0.05
-_FORWARDING = SetSysctl("net/ipv4/ip_forward", "1")
 
 _log = logging.getLogger("fairlead.engine.reconcile")
 
@@ -55,7 +54,7 @@ class Reconcile:
         """Steps 1 to 4; `documents` are the store's, as the state was loaded from."""
         fabric = self._fabric
         await fabric.host.look()
-        await self._turn_forwarding_on()
+        await forwarding.turn_on(fabric, self._state.networks.values())
         await self._bury_dead_sandboxes()
         fabric.claims.restore()
         await self._undo_intents(documents)
@@ -67,11 +66,6 @@ class Reconcile:
         await self.repair("boot")
         await self._resume()
         self._fabric.kernel.watch(self._on_drift)
-
-    async def _turn_forwarding_on(self) -> None:
-        if self._fabric.config.ip_forward and await self._fabric.kernel.missing([_FORWARDING]):
-            await self._fabric.kernel.apply(Plan((_FORWARDING,)))
-            _log.info("turned IPv4 forwarding on: containers reach the outside through this host")
 
     async def _bury_dead_sandboxes(self) -> None:
         """A reboot takes namespaces away; a crash may leave the sandbox of a container that never ran."""
