@@ -38,12 +38,14 @@ class Request:
 
 @dataclass(slots=True)
 class Run:
-    """One plan on its way. `changed` holds the undo operations in the order of the changes."""
+    """One plan on its way. `changed` holds the undo operations in the order of the changes, `made` the links (namespace
+    and name) that undo will remove anyway."""
 
     host: Place
     reaper: Reaper
     changed: list[Operation] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
+    made: set[tuple[str, str]] = field(default_factory=set)
     _places: dict[str, Place] = field(default_factory=dict)
     _waiting: list[Request] = field(default_factory=list)
     _at: Place | None = None
@@ -82,12 +84,15 @@ class Run:
             return
         waiting, self._waiting = self._waiting, []
         try:
-            channel = self._at.route
+            outcome = self._at.route.request([message for request in waiting for message in request.messages])
         except KernelRefused as refused:
             missing_is_fine = refused.missing and all(request.tolerated for request in waiting)
             self.failures += [] if missing_is_fine else [refused]
             return
-        acks = iter(channel.request([message for request in waiting for message in request.messages]))
+        except OSError as refused:
+            self.failures.append(KernelRefused(waiting[0].words, refused.errno or 0))
+            return
+        acks = iter(outcome)
         for request in waiting:
             self._settle(request, [next(acks) for _ in request.messages])
 

@@ -46,6 +46,9 @@ def make_link(run: Run, operation: Operation) -> None:
     undo = operation.inverse()
     if born and undo is not None:
         run.changed.append(undo)
+        run.made.add((making.home.path, making.birth.name))
+        if isinstance(operation, AddVeth):
+            run.made.add((operation.peer_ns, operation.peer))
     messages = making.finish if born else making.adopt + making.finish
     if messages:
         run.send(making.home, Request(in_words(operation), messages))

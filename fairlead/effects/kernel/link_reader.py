@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairlead.effects.kernel import links
-from fairlead.effects.kernel.attributes import mac_text, parse, read_text, read_u32, text, u32
+from fairlead.effects.kernel.attributes import mac_text, parse, pick, read_text, read_u32, text, u32
 from fairlead.effects.kernel.netlink import Ack, Channel, Message
 
 _SKIP_STATISTICS = 8
@@ -16,9 +17,26 @@ _SKIP = u32(links.EXT_MASK, _SKIP_STATISTICS)
 EVERY_LINK = Message(links.GETLINK, 0, _ANY + _SKIP)
 
 
+_ZERO = b"\0\0\0\0"
+_WANTED = frozenset(
+    (
+        links.NAME,
+        links.MTU,
+        links.ADDRESS,
+        links.MASTER,
+        links.LINK,
+        links.ALIAS,
+        links.GROUP,
+        links.LINK_INFO,
+        _LINK_NETNSID,
+    )
+)
+_KIND = frozenset((links.KIND,))
+
+
 @dataclass(frozen=True, slots=True)
 class SeenLink:
-    """A link in the kernel's terms: `master` and `parent` are indexes, `data` the attributes of its kind."""
+    """A link in the kernel's terms: `master` and `parent` are indexes, `info` what its kind says of it."""
 
     index: int
     name: str
@@ -31,30 +49,39 @@ class SeenLink:
     group: int
     kind: str
     peer_elsewhere: bool
-    data: Mapping[int, bytes]
-    port: Mapping[int, bytes]
+    info: bytes
+
+    @property
+    def data(self) -> Mapping[int, bytes]:
+        """The attributes of its kind."""
+        return parse(parse(self.info).get(links.DATA, b""))
+
+    @property
+    def port(self) -> Mapping[str, int]:
+        """The options of a bridge port by their names."""
+        raw = parse(parse(self.info).get(links.SLAVE_DATA, b""))
+        known = {number: name for name, (number, _) in links.PORT_OPTIONS.items()}
+        return {known[number]: int.from_bytes(value, sys.byteorder) for number, value in raw.items() if number in known}
 
 
 def read_link(payload: bytes) -> SeenLink:
     """Decode the payload of an RTM_NEWLINK or RTM_DELLINK."""
     _, _, index, flags, _ = links.INFO.unpack_from(payload)
-    found = parse(payload, links.INFO.size)
-    info = parse(found.get(links.LINK_INFO, b""))
-    zero = b"\0\0\0\0"
+    found = pick(payload, links.INFO.size, _WANTED)
+    info = found.get(links.LINK_INFO, b"")
     return SeenLink(
         index=index,
         name=read_text(found.get(links.NAME, b"")),
         up=bool(flags & links.UP),
-        mtu=read_u32(found.get(links.MTU, zero)),
+        mtu=read_u32(found.get(links.MTU, _ZERO)),
         mac=mac_text(found.get(links.ADDRESS, b"")),
-        master=read_u32(found.get(links.MASTER, zero)),
-        parent=read_u32(found.get(links.LINK, zero)),
+        master=read_u32(found.get(links.MASTER, _ZERO)),
+        parent=read_u32(found.get(links.LINK, _ZERO)),
         alias=read_text(found.get(links.ALIAS, b"")),
-        group=read_u32(found.get(links.GROUP, zero)),
-        kind=read_text(info.get(links.KIND, b"")),
+        group=read_u32(found.get(links.GROUP, _ZERO)),
+        kind=read_text(pick(info, 0, _KIND).get(links.KIND, b"")),
         peer_elsewhere=_LINK_NETNSID in found,
-        data=parse(info.get(links.DATA, b"")),
-        port=parse(info.get(links.SLAVE_DATA, b"")),
+        info=info,
     )
 
 
@@ -73,6 +100,14 @@ def index_of(channel: Channel, name: str) -> int:
     """The index of a link, 0 if there is none."""
     answer = channel.ask([_by_name(name)])[0]
     return 0 if isinstance(answer, Ack) else int(links.INFO.unpack_from(answer)[2])
+
+
+def name_of(channel: Channel, index: int) -> str:
+    """The name of the link with that index, "" if there is none."""
+    if not index:
+        return ""
+    answer = channel.ask([Message(links.GETLINK, 0, links.INFO.pack(0, 0, index, 0, 0) + _SKIP)])[0]
+    return "" if isinstance(answer, Ack) else read_link(answer).name
 
 
 def _by_name(name: str) -> Message:

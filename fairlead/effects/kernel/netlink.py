@@ -35,6 +35,7 @@ _ERROR = Struct("=i")
 _RECEIVE = 1 << 16
 _BUFFER = 4 << 20
 _BATCH = 512
+_QUESTIONS = 128
 _PATIENCE = pack("ll", 10, 0)
 _DUMP_TRIES = 5
 
@@ -136,14 +137,19 @@ class Channel:
 
     def ask(self, messages: Sequence[Message]) -> list[bytes | Ack]:
         """One reply, or the refusal, for each of several requests that are not dumps."""
-        if not messages:
-            return []
+        answers: list[bytes | Ack] = []
+        for start in range(0, len(messages), _QUESTIONS):
+            answers += self._ask(messages[start : start + _QUESTIONS])
+        return answers
+
+    def _ask(self, messages: Sequence[Message]) -> list[bytes | Ack]:
         first = self._sequence + 1
         self._send(b"".join([self.frame(message) for message in messages]))
         answers: dict[int, bytes | Ack] = {}
         while len(answers) < len(messages):
             for kind, flags, sequence, payload in split(self._socket.recv(_RECEIVE)):
-                answers[sequence - first] = read_ack(flags, payload) if kind == _NLMSG_ERROR else payload
+                if 0 <= sequence - first < len(messages):
+                    answers[sequence - first] = read_ack(flags, payload) if kind == _NLMSG_ERROR else payload
         return [answers[index] for index in range(len(messages))]
 
     def dump(self, message: Message) -> list[bytes]:

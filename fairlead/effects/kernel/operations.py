@@ -11,6 +11,7 @@ from fairlead.effects.kernel.announce import announce
 from fairlead.effects.kernel.apply import Request, Run
 from fairlead.effects.kernel.conntrack import flush_flows
 from fairlead.effects.kernel.link_making import make_link
+from fairlead.effects.kernel.link_reader import name_of, named_links
 from fairlead.effects.kernel.netlink import Message
 from fairlead.effects.kernel.places import Place
 from fairlead.effects.kernel.reaper import DOOMED
@@ -177,6 +178,8 @@ def _delete_link(run: Run, place: Place, operation: DelLink) -> None:
 
 def _set_link(run: Run, operation: SetLink) -> None:
     words, place = in_words(operation), run.place(operation.ns)
+    run.flush()
+    undo = None if (place.path, operation.name) in run.made else _former_link(place, operation)
     messages: list[Message] = []
     name = operation.name
     if operation.rename and operation.rename != name:
@@ -194,7 +197,25 @@ def _set_link(run: Run, operation: SetLink) -> None:
     except KeyError as unknown:
         raise KernelRefused(words, errno.EINVAL, f"no bridge port option {unknown}") from unknown
     if messages:
-        run.send(place, Request(words, tuple(messages)))
+        run.send(place, Request(words, tuple(messages), undo))
+
+
+def _former_link(place: Place, operation: SetLink) -> SetLink | None:
+    """What gives a link that was there before the plan its former properties back."""
+    seen = named_links(place.route, [operation.name])[0]
+    if seen is None:
+        return None
+    return SetLink(
+        operation.rename or operation.name,
+        operation.ns,
+        up=None if operation.up is None else seen.up,
+        mtu=None if operation.mtu is None else seen.mtu,
+        mac=None if operation.mac is None else seen.mac,
+        master=None if operation.master is None else name_of(place.route, seen.master),
+        rename=operation.name if operation.rename else None,
+        alias=None if operation.alias is None else seen.alias,
+        port={name: value for name, value in seen.port.items() if name in operation.port},
+    )
 
 
 def _set_sysctl(run: Run, operation: SetSysctl) -> None:

@@ -153,7 +153,7 @@ async def ask(ns: str, address: str, port: int, client: socket.socket | None = N
     sock = client or open_sockets(ns, [SocketSpec(kind)])[0]
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(PATIENCE if client is None else 0.5):
+        async with asyncio.timeout(PATIENCE):
             await loop.sock_connect(sock, (address, port))
             await loop.sock_sendall(sock, b"?")
             return (await loop.sock_recv(sock, 100)).decode()

@@ -112,6 +112,29 @@ async def test_a_route_that_gave_way_comes_back(kernel: LinuxKernel) -> None:
     assert run("ip", "route") == before
 
 
+async def test_a_link_that_was_changed_is_changed_back(kernel: LinuxKernel, container: Container) -> None:
+    veth = AddVeth("veth1", "eth0", container("c1"), master="br0", alias="before", port={"hairpin": 1})
+    await kernel.apply(Plan((AddBridge("br0"), AddBridge("br1"), veth)))
+    before = link("veth1")
+    changes = (
+        SetLink("veth1", port={"hairpin": 0, "learning": 0}),
+        SetLink("veth1", master="br1", mtu=1300, mac="02:00:00:00:00:07", alias="after"),
+        SetLink("veth1", master=""),
+        SetLink("veth1", up=False, rename="veth2"),
+    )
+    with pytest.raises(KernelRefused) as refused:
+        await kernel.apply(Plan((*changes, IMPOSSIBLE)))
+    assert not hasattr(refused.value, "__notes__")
+    after = link("veth1")
+    assert before is not None
+    assert after is not None
+    properties = ("master", "mtu", "ifalias", "group")
+    assert [after[each] for each in properties] == [before[each] for each in properties]
+    for each in ("hairpin", "learning"):
+        assert after["linkinfo"]["info_slave_data"][each] == before["linkinfo"]["info_slave_data"][each]
+    assert "UP" in after["flags"]
+
+
 async def test_a_removed_address_comes_back(kernel: LinuxKernel) -> None:
     address = ip_interface("10.9.0.1/24")
     await kernel.apply(Plan((AddBridge("br0"), AddAddress("br0", address))))
