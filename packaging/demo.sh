@@ -24,7 +24,7 @@ image() {
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\n'
 echo "Hello from $(hostname), to $REMOTE_ADDR."
-[ -z "${BACKEND:-}" ] || echo "$BACKEND says: $(wget -q -T 2 -O - "http://$BACKEND/")"
+[ -z "${BACKEND:-}" ] || echo "$BACKEND says: $(timeout 2 wget -q -O - "http://$BACKEND/")"
 CGI
     chmod +x "$root/www/cgi-bin/index.cgi"
     tar -C "$root" -c . | "$fairlead" import -c 'CMD ["httpd", "-f", "-p", "[::]:80", "-h", "/www"]' -c 'EXPOSE 80' - demo:latest >/dev/null
@@ -47,7 +47,7 @@ start() {
     echo
     echo "\$ curl http://127.0.0.1:$port/"
     for _ in $(seq 50); do
-        answer=$(busybox wget -q -T 2 -O - "http://127.0.0.1:$port/" 2>/dev/null) && break
+        answer=$(timeout 2 busybox wget -q -O - "http://127.0.0.1:$port/" 2>/dev/null) && break
         sleep 0.1
     done
     [ -n "${answer:-}" ] || { echo "demo-web does not answer on port $port" >&2; exit 1; }

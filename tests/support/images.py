@@ -57,7 +57,7 @@ _PETS = """#!/bin/sh
 printf 'Content-Type: text/html\\r\\n\\r\\n'
 case "$DB" in *:*) db=$DB ;; *) db=$DB:%d ;; esac
 echo "<h1>pets role=$ROLE web=$(hostname) client=$REMOTE_ADDR</h1>"
-echo "<p>DB $db -> $(wget -q -T 2 -O - http://$db/cgi-bin/hit.cgi 2>&1)</p>"
+echo "<p>DB $db -> $(timeout 2 wget -q -O - http://$db/cgi-bin/hit.cgi 2>&1)</p>"
 """
 
 
