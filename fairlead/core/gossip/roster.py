@@ -50,10 +50,10 @@ class Roster:
         self.members[member.name] = member
         self.digest ^= digest(member)
         self.present += member.present
-        if not member.present or member.name == self.own_name:
-            return
-        if old is None or member.name in self._absent:
-            self._absent.pop(member.name, None)
+        if old is None and member.name != self.own_name:
+            self._absent[member.name] = None
+        if member.present and member.name != self.own_name and member.name in self._absent:
+            del self._absent[member.name]
             self._order.append(member.name)
 
     def mark(self, member: Member, status: Status, incarnation: int) -> Member:
