@@ -71,7 +71,8 @@ def picture(ns: str) -> list[object]:
         [(each["ifname"], "UP" in each["flags"], each.get("master")) for each in ip("link", ns=where)]
         for where in ("", ns)
     ]
-    seen += [run("ip", "-j", "route", ns=where) for where in ("", ns)]
+    for where in ("", ns):
+        seen.append([(each["dst"], each.get("gateway"), each["dev"]) for each in ip("route", ns=where)])
     seen += [read_sysctl("net/ipv4/conf/all/arp_announce", ""), run("nft", "list", "ruleset")]
     return seen
 
