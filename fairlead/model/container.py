@@ -171,6 +171,12 @@ class ContainerSpec:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
+def security_option(text: str) -> tuple[str, str]:
+    """One `--security-opt` as name and value: both "name=value" and the older "name:value" are in use."""
+    name = text.split("=", 1)[0].split(":", 1)[0]
+    return name, text[len(name) + 1 :]
+
+
 CREATED, RUNNING, PAUSED, RESTARTING, EXITED, REMOVING, DEAD = (
     "created",
     "running",

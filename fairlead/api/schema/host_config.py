@@ -18,6 +18,7 @@ from fairlead.model.container import (
     Resources,
     RestartPolicy,
     Ulimit,
+    security_option,
 )
 from fairlead.model.endpoint import PortRequest
 from fairlead.model.errors import Failed, Invalid, Unsupported
@@ -291,7 +292,7 @@ class HostConfigBody(ResourcesBody):
 
 
 def _check_security_option(option: str) -> None:
-    name, _, value = option.replace(":", "=", 1).partition("=")
+    name, value = security_option(option)
     if name in ("no-new-privileges", "seccomp", "label", "disable"):
         return
     if name == "apparmor":

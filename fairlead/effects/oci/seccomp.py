@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from fairlead.model.container import security_option
 from fairlead.model.errors import Invalid
 
 PROFILE_PATH = Path("/usr/share/containers/seccomp.json")
@@ -82,7 +83,7 @@ class Profiles:
     def chosen(self, options: Sequence[str], capabilities: frozenset[str]) -> Json | None:
         """What `--security-opt seccomp=...` asks for: the default, `unconfined` (None), or a profile as JSON text."""
         for option in options:
-            name, _, value = option.replace(":", "=", 1).partition("=")
+            name, value = security_option(option)
             if name != "seccomp" or value == "builtin":
                 continue
             return None if value == "unconfined" else _custom(value, capabilities, self._machine)

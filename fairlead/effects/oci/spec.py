@@ -13,7 +13,7 @@ from typing import Any
 from fairlead.effects.oci import capabilities, devices, resources
 from fairlead.effects.oci.seccomp import Profiles
 from fairlead.effects.oci.users import Identity
-from fairlead.model.container import Container, ContainerSpec
+from fairlead.model.container import Container, ContainerSpec, security_option
 from fairlead.model.runtime import Launch, MountPoint
 
 Json = dict[str, Any]
@@ -103,7 +103,7 @@ def cgroup_path(container: Container, parent: str) -> str:
 def _no_new_privileges(options: Sequence[str]) -> bool:
     """`no-new-privileges`, with `=true`, `:true` or nothing behind it."""
     for option in options:
-        name, _, value = option.replace(":", "=", 1).partition("=")
+        name, value = security_option(option)
         if name == "no-new-privileges":
             return value in ("", "true", "1")
     return False
