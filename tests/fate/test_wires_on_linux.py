@@ -28,7 +28,7 @@ from tests.fate.streets import host_namespace, named_namespaces
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 PORT, SOON = 4000, 5.0
-"""Seconds. A bridge whose last port has just gone sends again when the kernel gets round to it; ARP asks every second."""
+"""Seconds: a bridge whose last port has just gone takes a moment to send again, and ARP asks once a second."""
 APART = {"com.docker.network.bridge.enable_icc": "false"}
 
 

@@ -2,6 +2,7 @@
 
 Entry points:
 - `table.host_table(features)` and `table.user_table()`: what is written once, when the daemon starts.
+- `ground.settings(features)` and `ground.forwarding(version)`: the host's own parameters that the table stands on.
 - `elements.network_elements(rules)`: what a network adds (`rules` is a `NetworkRules`).
 - `elements.endpoint_elements(rules, ipv4, ipv6, ports)`: what its endpoint with published ports adds.
 - `elements.link_elements(...)`: the ports that a legacy link opens where containers may not talk.
