@@ -1,0 +1,64 @@
+"""Dockerfile lines of `docker import -c` and `docker commit -c`."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairlead.core.images.changes import apply_changes
+from fairlead.model.container import HealthSpec
+from fairlead.model.errors import Invalid
+from fairlead.model.image import ImageConfig
+
+EMPTY = ImageConfig()
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (['CMD ["nginx", "-g", "daemon off;"]'], ImageConfig(cmd=("nginx", "-g", "daemon off;"))),
+        (["cmd echo hi"], ImageConfig(cmd=("/bin/sh", "-c", "echo hi"))),
+        (['SHELL ["/bin/ash", "-c"]', "CMD x"], ImageConfig(shell=("/bin/ash", "-c"), cmd=("/bin/ash", "-c", "x"))),
+        (['ENTRYPOINT ["/e"]'], ImageConfig(entrypoint=("/e",))),
+        (["ENV A=1 B='x y'", "ENV A=2"], ImageConfig(env=("B=x y", "A=2"))),
+        (["ENV GREETING hello world"], ImageConfig(env=("GREETING=hello world",))),
+        (["EXPOSE 80 53/udp 8000-8002"], ImageConfig(exposed=("80/tcp", "53/udp", "8000/tcp", "8001/tcp", "8002/tcp"))),
+        (['LABEL a=1 "b c"="d e"'], ImageConfig(labels={"a": "1", "b c": "d e"})),
+        (["VOLUME /a /b", 'VOLUME ["/b", "/c"]'], ImageConfig(volumes=("/a", "/b", "/c"))),
+        (["WORKDIR /a", "WORKDIR b"], ImageConfig(working_dir="/a/b")),
+        (["USER ann:staff", "STOPSIGNAL SIGINT"], ImageConfig(user="ann:staff", stop_signal="SIGINT")),
+        (["ONBUILD RUN x"], ImageConfig(on_build=("RUN x",))),
+        (["HEALTHCHECK NONE"], ImageConfig(health=HealthSpec(test=("NONE",)))),
+        (
+            ["HEALTHCHECK --interval=1m30s --timeout=500ms --retries=3 CMD wget -q localhost"],
+            ImageConfig(
+                health=HealthSpec(
+                    test=("CMD-SHELL", "wget -q localhost"), interval=90 * 10**9, timeout=5 * 10**8, retries=3
+                )
+            ),
+        ),
+    ],
+)
+def test_instructions(lines: list[str], expected: ImageConfig) -> None:
+    assert apply_changes(EMPTY, lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("FROM scratch", "FROM is not a valid change command"),
+        ("RUN x", "RUN is not a valid change command"),
+        ("CMD", "CMD requires at least one argument"),
+        ("ENV A", "ENV must have two arguments"),
+        ("ENV A=1 B", "Syntax error - can't find = in 'B'. Must be of the form: name=value"),
+        ("EXPOSE 70000", "invalid containerPort: 70000"),
+        ("EXPOSE http", "invalid containerPort: http"),
+        ("SHELL /bin/sh", "SHELL requires the arguments to be in JSON form"),
+        ("HEALTHCHECK --interval=soon CMD x", "time: invalid duration 'soon'"),
+        ("HEALTHCHECK --color=red CMD x", "unknown flag: color"),
+        ("HEALTHCHECK x", "unknown type 'x' in HEALTHCHECK (try CMD)"),
+    ],
+)
+def test_what_cannot_be_applied_is_named(line: str, words: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        apply_changes(EMPTY, [line])
+    assert refused.value.message == words
