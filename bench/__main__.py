@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bench import figures, rows_containers, rows_networks, rows_ports, rows_reads, rows_restart, rows_traffic
+from bench import figures, rows_containers, rows_dns, rows_networks, rows_ports, rows_reads, rows_restart, rows_traffic
 from bench.engines import both
 
 GROUPS = {
@@ -17,6 +17,7 @@ GROUPS = {
     "containers": rows_containers.measure,
     "ports": rows_ports.measure,
     "traffic": rows_traffic.measure,
+    "dns": rows_dns.measure,
     "restart": rows_restart.measure,
 }
 

@@ -18,6 +18,7 @@ from itertools import count
 from socket import SOCK_DGRAM, SOCK_STREAM, socket
 
 from fairlead.effects.kernel.netns import SocketSpec, open_sockets
+from fairlead.effects.wire.batch import Batch
 from fairlead.effects.wire.dns_forward import UpstreamSockets
 from fairlead.effects.wire.dns_relay import Relay, Resolver
 from fairlead.effects.wire.dns_tcp import CONNECTIONS, TcpClient
@@ -27,7 +28,9 @@ from fairlead.model.plan import HOST
 
 ADDRESS = "127.0.0.11"
 BUDGET = 64
-_QUERY_MAX = 4096
+_DATAGRAM_MAX = 4096
+"""The longest query that is read whole, and the longest reply that is given by UDP."""
+
 _ACCEPT_PAUSE = 1.0
 
 # Without SO_REUSEADDR: with it a process of the container could bind the same port and take the queries.
@@ -64,6 +67,7 @@ class DnsServer:
         self._waiting: dict[int, tuple[str, Callable[[bytes], None]]] = {}
         self._tokens = count(1)
         self._timer: asyncio.TimerHandle | None = None
+        self._batch = Batch(BUDGET, _DATAGRAM_MAX)
         self._accepting: set[asyncio.Task[None]] = set()
         self._counts: Counter[str] = Counter()
         self._upstreams = UpstreamSockets(relay, self._open_socket, self._pump)
@@ -118,24 +122,12 @@ class DnsServer:
     # --- clients ----------------------------------------------------------------------------------
 
     def _on_datagrams(self, sandbox: _Sandbox) -> None:
-        receive, send, answer = sandbox.udp.recvfrom, sandbox.udp.sendto, sandbox.resolver.answer
-        answered = 0
-        forwarded = False
-        for _ in range(BUDGET):
-            try:
-                data, client = receive(_QUERY_MAX)
-                reply = answer(data)
-                if isinstance(reply, bytes):
-                    answered += 1
-                    send(reply, client)
-                elif reply is Verdict.FORWARD:
-                    forwarded = True
-                    self._ask(sandbox, data, partial(_send, sandbox.udp, client), stream=False)
-            except OSError:
-                # Nothing is left to read, or a reply found no room; the client asks again.
-                break
+        answered, undone = self._batch.serve(sandbox.udp.fileno(), sandbox.resolver.answer)
         self._counts["answered"] += answered
-        if forwarded:
+        for client, data, verdict in undone:
+            if verdict is Verdict.FORWARD:
+                self._ask(sandbox, data, partial(_send, sandbox.udp, client), stream=False)
+        if undone:
             self._pump()
 
     def _on_connections(self, sandbox: _Sandbox) -> None:
