@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from itertools import zip_longest
 from struct import pack
 
@@ -26,8 +27,9 @@ from fairlead.effects.kernel.nft_types import (
     types_of_number,
     width,
 )
-from fairlead.model.ruleset import Data, Element, Key, Scalar, Set, Verdict
+from fairlead.model.ruleset import Data, Element, Key, Scalar, Set, Value, Verdict
 
+_SINGLE = (int, str, IPv4Address, IPv6Address)
 _CHUNK = 40_000
 """Bytes of elements per message: an attribute ends at 65,535."""
 
@@ -156,8 +158,10 @@ def encoded_bounds(shape: Shape, key: Key) -> tuple[bytes, bytes]:
     return low, encode_tuple(shape.key, tuple(pair[1] for pair in pairs))
 
 
-def _scalar(value: object) -> Scalar:
-    low, high = bounds(value)  # type: ignore[arg-type]
+def _scalar(value: Value) -> Scalar:
+    if isinstance(value, _SINGLE):
+        return value
+    low, high = bounds(value)
     if low != high:
         raise ValueError(f"{value} is a range, and the set holds single keys")
     return low

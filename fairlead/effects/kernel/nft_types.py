@@ -18,6 +18,7 @@ from fairlead.model.ruleset import Interval, Scalar, Value
 VERDICT_NUMBER = 0xFFFFFF00
 _CONCATENATION_BITS = 6
 _NAME_SIZE = 16
+_ADDRESSES, _NETWORKS = (IPv4Address, IPv6Address), (IPv4Network, IPv6Network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,12 @@ class DataType:
         return raw
 
     def _raw(self, value: Scalar) -> bytes:
-        if isinstance(value, IPv4Address | IPv6Address):
-            return value.packed
-        if isinstance(value, IPv4Network | IPv6Network):
-            return value.network_address.packed
         if isinstance(value, int):
             return value.to_bytes(self.size, sys.byteorder if self.native else "big")
+        if isinstance(value, _ADDRESSES):
+            return value.packed
+        if isinstance(value, _NETWORKS):
+            return value.network_address.packed
         if self.name == "ifname":
             return value.encode().ljust(_NAME_SIZE, b"\0")
         if self.name == "ether_addr":
@@ -172,7 +173,7 @@ def bounds(value: Value) -> tuple[Scalar, Scalar]:
     """The lowest and highest scalar that a value stands for."""
     if isinstance(value, Interval):
         return bounds(value.low)[0], bounds(value.high)[1]
-    if isinstance(value, IPv4Network | IPv6Network):
+    if isinstance(value, _NETWORKS):
         return value[0], value[-1]
     return value, value
 
@@ -181,7 +182,7 @@ def joined(low: Scalar, high: Scalar) -> Value:
     """The shortest value with these bounds: a scalar, a network, or an interval."""
     if low == high:
         return low
-    if isinstance(low, IPv4Address | IPv6Address) and isinstance(high, IPv4Address | IPv6Address):
+    if isinstance(low, _ADDRESSES) and isinstance(high, _ADDRESSES):
         return _network(low, high) or Interval(low, high)
     return Interval(low, high)
 
