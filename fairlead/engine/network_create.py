@@ -69,7 +69,8 @@ def with_pools(network: Network, spec: NetworkSpec, driver: Driver, ground: Grou
     """The network with its address pools chosen, if its driver gives out addresses."""
     if not driver.can.addressed:
         return network
-    space = ipam_pools.space(ground.facts, ground.networks, ground.pools, ground.seed)
+    real = (other for other in ground.networks if not other.config_only)
+    space = ipam_pools.space(ground.facts, real, ground.pools, ground.seed)
     wish = request.Wish(spec.pools, network.ipv4, network.ipv6, driver.gateway(spec))
     typed = {str(block[1]) for pool in spec.pools if pool.gateway and (block := parse_block(pool.subnet))}
     pools = (

@@ -10,6 +10,7 @@ reconcile what they may have left in the kernel.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from fairlead.engine import records
 from fairlead.model.attachment import Attachments
@@ -40,7 +41,9 @@ class State:
     def load(self, documents: Mapping[str, Mapping[str, bytes]]) -> None:
         """Take over what the store holds."""
         for network in records.load(Network, documents):
-            self.put_network(network)
+            # Docker shows a gateway that it chose itself only once it has been restarted.
+            shown = tuple(replace(pool, gateway_shown=True) for pool in network.pools)
+            self.put_network(replace(network, pools=shown))
         for endpoint in records.load(Endpoint, documents):
             self.put_endpoint(endpoint)
         for container in records.load(Container, documents):

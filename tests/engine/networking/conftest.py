@@ -1,0 +1,41 @@
+"""Every test of this folder has a host of its own: a network namespace with an uplink to nowhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from fairlead.effects.kernel import netns
+from tests.effects.kernel.conftest import run
+from tests.engine.networking.house import House
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if os.geteuid() != 0 and here in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason="needs root"))
+
+
+@pytest.fixture
+def host() -> Iterator[None]:
+    descriptor = netns.make_namespace()
+    try:
+        with netns.entered_descriptor(descriptor):
+            run("ip", "link", "set", "lo", "up")
+            yield
+    finally:
+        os.close(descriptor)
+
+
+@pytest.fixture
+async def house(host: None, tmp_path: Path) -> AsyncIterator[House]:
+    made = House(tmp_path)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
