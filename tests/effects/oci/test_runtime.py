@@ -1,0 +1,382 @@
+"""Real containers by conmon and runc, in a mount and network of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from fairlead.effects.oci import cgroup
+from fairlead.effects.oci.runtime import OciRuntime, cgroup_parent
+from fairlead.model.container import Container, ContainerSpec, Device, ExecSpec, Resources
+from fairlead.model.errors import RuntimeRefused
+from fairlead.model.runtime import STDERR, STDOUT, Ended, ExecLaunch, Launch
+from tests.support.machines import eventually
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not all(map(shutil.which, ("conmon", "runc", "busybox"))),
+    reason="needs root, conmon, runc and busybox",
+)
+PATIENCE = 15.0
+
+
+@pytest.fixture(scope="module")
+def rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("rootfs")
+    root.chmod(0o755)
+    (root / "bin").mkdir()
+    shutil.copy(shutil.which("busybox") or "", root / "bin/busybox")
+    for name in ("sh", "cat", "sleep", "echo", "id", "stty", "kill", "dd", "wc", "readlink"):
+        (root / "bin" / name).symlink_to("busybox")
+    return root
+
+
+@dataclass
+class Yard:
+    """A runtime with its own exec-root; everything in it is gone after the test."""
+
+    runtime: OciRuntime
+    exec_root: Path
+    rootfs: Path
+    ids: list[str] = field(default_factory=list)
+
+    def launch(self, script: str, spec: ContainerSpec | None = None, **fields: object) -> Launch:
+        container_id = sha256(f"{self.exec_root}{len(self.ids)}".encode()).hexdigest()
+        self.ids.append(container_id)
+        container = Container(container_id, "c", 0, spec or ContainerSpec("i"), "sha256:0", ("sh", "-c", script))
+        log_path = str(self.exec_root / f"{container_id}.log")
+        return Launch(
+            container,
+            str(self.rootfs),
+            None,
+            "box",
+            env=("PATH=/bin",),
+            log_path=log_path,
+            **fields,  # type: ignore[arg-type]
+        )
+
+    @asynccontextmanager
+    async def created(self, launch: Launch) -> AsyncIterator[str]:
+        await self.runtime.create(launch)
+        yield launch.container.id
+
+    def end_of(self, container_id: str) -> asyncio.Future[Ended]:
+        future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self.runtime.watch(container_id, future.set_result)
+        return future
+
+    async def run(self, launch: Launch) -> Ended:
+        async with self.created(launch) as container_id:
+            await self.runtime.start(container_id)
+            return await asyncio.wait_for(self.end_of(container_id), PATIENCE)
+
+    def log(self, launch: Launch) -> list[str]:
+        return [line.split(" ", 3)[3] for line in Path(launch.log_path).read_text().splitlines()]
+
+
+@pytest.fixture
+async def yard(tmp_path: Path, rootfs: Path) -> AsyncIterator[Yard]:
+    yard = Yard(OciRuntime(tmp_path / "exec"), tmp_path / "exec", rootfs)
+    yield yard
+    for container_id in yard.ids:
+        await yard.runtime.discard(container_id)
+    assert not list((tmp_path / "exec/containers").iterdir())
+    assert not list((tmp_path / "exec/runc").glob("*"))
+    cgroup.remove(cgroup_parent(tmp_path / "exec"))
+
+
+async def output(yard: Yard, container_id: str) -> dict[int, bytes]:
+    """Start and read the console to its end."""
+    console = yard.runtime.connect(container_id)
+    await yard.runtime.start(container_id)
+    seen = {STDOUT: b"", STDERR: b""}
+    try:
+        while (item := await asyncio.wait_for(console.read(), PATIENCE)) is not None:
+            seen[item[0]] += item[1]
+    finally:
+        console.close()
+    return seen
+
+
+async def test_output_and_exit_code(yard: Yard) -> None:
+    launch = yard.launch("echo out; echo err >&2; exit 7")
+    async with yard.created(launch) as container_id:
+        end = yard.end_of(container_id)
+        assert await output(yard, container_id) == {STDOUT: b"out\n", STDERR: b"err\n"}
+        ended = await asyncio.wait_for(end, PATIENCE)
+    assert (ended.exit_code, ended.oom_killed) == (7, False)
+    assert sorted(yard.log(launch)) == ["err", "out"]
+
+
+async def test_a_client_that_came_before_the_start_misses_nothing(yard: Yard) -> None:
+    async with yard.created(yard.launch("dd if=/dev/zero bs=1024 count=512 2>/dev/null")) as container_id:
+        assert len((await output(yard, container_id))[STDOUT]) == 512 * 1024
+
+
+async def test_stdin_reaches_the_process_and_its_end_too(yard: Yard) -> None:
+    spec = ContainerSpec("i", open_stdin=True, stdin_once=True)
+    async with yard.created(yard.launch("cat; echo done", spec)) as container_id:
+        console = yard.runtime.connect(container_id)
+        await console.write(b"x" * 100_000)
+        await console.close_stdin()
+        await yard.runtime.start(container_id)
+        seen = b""
+        while (item := await asyncio.wait_for(console.read(), PATIENCE)) is not None:
+            seen += item[1]
+        console.close()
+    assert seen == b"x" * 100_000 + b"done\n"
+
+
+async def test_stdin_stays_open_for_the_next_client(yard: Yard) -> None:
+    launch = yard.launch("read a; read b; echo $a$b", ContainerSpec("i", open_stdin=True))
+    async with yard.created(launch) as container_id:
+        await yard.runtime.start(container_id)
+        end = yard.end_of(container_id)
+        for text in (b"1\n", b"2\n"):
+            console = yard.runtime.connect(container_id)
+            await console.write(text)
+            await console.close_stdin()
+            console.close()
+        await asyncio.wait_for(end, PATIENCE)
+    assert yard.log(launch) == ["12"]
+
+
+async def test_a_terminal_can_be_resized(yard: Yard) -> None:
+    spec = ContainerSpec("i", tty=True, open_stdin=True, console_size=(10, 20))
+    script = "stty size; trap 'stty size; exit' WINCH; while :; do sleep 0.05; done"
+    async with yard.created(yard.launch(script, spec)) as cid:
+        console = yard.runtime.connect(cid)
+        await yard.runtime.start(cid)
+        assert await asyncio.wait_for(console.read(), PATIENCE) == (STDOUT, b"10 20\r\n")
+        yard.runtime.resize(cid, 33, 44)
+        assert await asyncio.wait_for(console.read(), PATIENCE) == (STDOUT, b"33 44\r\n")
+        console.close()
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("missing",), 'exec: "missing": executable file not found in $PATH'),
+        (("/bin",), "permission denied"),
+    ],
+)
+async def test_a_refusal_has_the_runtimes_words_and_leaves_nothing(
+    yard: Yard, argv: tuple[str, ...], words: str
+) -> None:
+    launch = yard.launch("")
+    container = Container(launch.container.id, "c", 0, ContainerSpec("i"), "sha256:0", argv)
+    with pytest.raises(RuntimeRefused, match="runc create failed") as refused:
+        await yard.runtime.create(Launch(container, str(yard.rootfs), None, "box", env=("PATH=/bin",)))
+    assert words in refused.value.message
+    assert not list((yard.exec_root / "containers").iterdir())
+
+
+async def test_signals_reach_the_first_process_only_while_it_lives(yard: Yard) -> None:
+    script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done"
+    async with yard.created(yard.launch(script)) as container_id:
+        console = yard.runtime.connect(container_id)
+        await yard.runtime.start(container_id)
+        await asyncio.wait_for(console.read(), PATIENCE)
+        console.close()
+        yard.runtime.kill(container_id, signal.SIGTERM)
+        ended = await asyncio.wait_for(yard.end_of(container_id), PATIENCE)
+        assert ended.exit_code == 9
+        with pytest.raises(ProcessLookupError):
+            yard.runtime.kill(container_id, signal.SIGTERM)
+
+
+async def test_the_oom_killer_is_told(yard: Yard) -> None:
+    spec = ContainerSpec("i", resources=Resources(memory=8 << 20, memory_swap=8 << 20))
+    ended = await yard.run(yard.launch("dd if=/dev/zero of=/dev/null bs=64M count=1", spec))
+    assert ended.oom_killed
+    assert ended.exit_code == 137
+
+
+async def used_more_than(yard: Yard, container: Container, cpu: int) -> bool:
+    return yard.runtime.usage(container).cpu.total > cpu
+
+
+async def test_usage_and_processes(yard: Yard) -> None:
+    launch = yard.launch("while :; do :; done", ContainerSpec("i", resources=Resources(pids=30)))
+    async with yard.created(launch) as container_id:
+        await yard.runtime.start(container_id)
+        container = launch.container
+        before = yard.runtime.usage(container)
+        await eventually(lambda: used_more_than(yard, container, before.cpu.total))
+        usage = yard.runtime.usage(container)
+        assert (usage.pids, usage.pids_limit) == (1, 30)
+        assert usage.memory.usage > 0
+        assert usage.cpu.system > 0
+        titles, lines = await yard.runtime.top(container, "-o pid,args")
+        assert titles == ["PID", "COMMAND"]
+        assert [line[1] for line in lines] == ["sh -c while :; do :; done"]
+        yard.runtime.kill(container_id, signal.SIGKILL)
+        await asyncio.wait_for(yard.end_of(container_id), PATIENCE)
+
+
+async def test_pausing_stops_time_for_the_container(yard: Yard) -> None:
+    launch = yard.launch("while :; do :; done")
+    async with yard.created(launch) as container_id:
+        await yard.runtime.start(container_id)
+        await yard.runtime.pause(container_id)
+        first = yard.runtime.usage(launch.container).cpu.total
+        assert yard.runtime.usage(launch.container).cpu.total == first
+        await yard.runtime.resume(container_id)
+        await eventually(lambda: used_more_than(yard, launch.container, first))
+
+
+async def test_limits_can_be_changed(yard: Yard) -> None:
+    launch = yard.launch("sleep 100")
+    async with yard.created(launch) as container_id:
+        await yard.runtime.start(container_id)
+        await yard.runtime.update(container_id, Resources(memory=32 << 20, pids=9))
+        usage = yard.runtime.usage(launch.container)
+        assert (usage.memory.limit, usage.pids_limit) == (32 << 20, 9)
+
+
+async def exec_(yard: Yard, launch: Launch, *cmd: str, **fields: object) -> ExecLaunch:
+    spec = ExecSpec(cmd, **fields)  # type: ignore[arg-type]
+    return ExecLaunch(f"exec{len(cmd)}", launch.container, spec, launch.rootfs, ("PATH=/bin",), "/", spec.user)
+
+
+async def test_exec_with_pipes(yard: Yard) -> None:
+    launch = yard.launch("sleep 100")
+    async with yard.created(launch) as container_id:
+        await yard.runtime.start(container_id)
+        process = await yard.runtime.exec(
+            await exec_(yard, launch, "sh", "-c", "cat; id -u >&2; exit 3", attach_stdin=True, user="12")
+        )
+        await process.write(b"hello")
+        await process.close_stdin()
+        assert await asyncio.wait_for(process.read(STDOUT), PATIENCE) == b"hello"
+        assert await asyncio.wait_for(process.read(STDERR), PATIENCE) == b"12\n"
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 3
+        process.close()
+
+
+async def test_exec_with_a_terminal(yard: Yard) -> None:
+    launch = yard.launch("sleep 100")
+    async with yard.created(launch) as container_id:
+        await yard.runtime.start(container_id)
+        process = await yard.runtime.exec(
+            await exec_(yard, launch, "sh", "-c", "read line; stty size", tty=True, attach_stdin=True)
+        )
+        process.resize(12, 34)
+        await process.write(b"go\n")
+        seen = b""
+        while chunk := await asyncio.wait_for(process.read(STDOUT), PATIENCE):
+            seen += chunk
+        assert seen == b"go\r\n12 34\r\n"
+        assert await process.wait() == 0
+        process.close()
+
+
+async def test_exec_refused_and_killed(yard: Yard) -> None:
+    launch = yard.launch("sleep 100")
+    async with yard.created(launch) as container_id:
+        await yard.runtime.start(container_id)
+        with pytest.raises(RuntimeRefused, match="executable file not found"):
+            await yard.runtime.exec(await exec_(yard, launch, "missing"))
+        process = await yard.runtime.exec(await exec_(yard, launch, "sleep", "100"))
+        process.kill(signal.SIGKILL)
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 128 + signal.SIGKILL
+        process.close()
+
+
+async def test_a_new_daemon_takes_over_what_runs_and_what_has_ended(yard: Yard) -> None:
+    """Three survivors: running, ended while nobody looked, and created but never let go."""
+    running, ended, unstarted = yard.launch("sleep 100"), yard.launch("exit 4"), yard.launch("exit 5")
+    for launch in (running, ended, unstarted):
+        await yard.runtime.create(launch)
+    await yard.runtime.start(running.container.id)
+    await yard.runtime.start(ended.container.id)
+    await asyncio.wait_for(yard.end_of(ended.container.id), PATIENCE)
+    yard.runtime.unwatch_all()
+
+    successor = OciRuntime(yard.exec_root)
+    found = {survivor.container_id: survivor for survivor in successor.survivors()}
+    assert found[running.container.id].monitor_pid
+    assert found[running.container.id].started
+    gone = found[ended.container.id]
+    assert gone.monitor_pid == 0
+    assert gone.ended is not None
+    assert gone.ended.exit_code == 4
+    assert not found[unstarted.container.id].started
+
+    future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+    successor.watch(running.container.id, future.set_result)
+    successor.kill(running.container.id, signal.SIGKILL)
+    assert (await asyncio.wait_for(future, PATIENCE)).exit_code == 137
+
+
+async def test_an_end_is_noticed_although_conmon_was_killed(yard: Yard) -> None:
+    launch = yard.launch("sleep 100")
+    launched = await yard.runtime.create(launch)
+    await yard.runtime.start(launch.container.id)
+    end = yard.end_of(launch.container.id)
+    os.kill(launched.monitor_pid, signal.SIGKILL)
+    assert (await asyncio.wait_for(end, PATIENCE)).exit_code is None
+    await yard.runtime.discard(launch.container.id)
+    assert not Path(f"/proc/{launched.pid}/exe").exists()
+
+
+async def test_discarding_is_fine_at_any_point(yard: Yard) -> None:
+    launch = yard.launch("sleep 100")
+    await yard.runtime.discard(launch.container.id)
+    await yard.runtime.create(launch)
+    await yard.runtime.discard(launch.container.id)
+    await yard.runtime.discard(launch.container.id)
+    assert yard.runtime.pids(launch.container) == ()
+
+
+async def test_shared_memory_can_be_joined(yard: Yard) -> None:
+    donor = yard.launch("echo shared > /dev/shm/x; echo there; sleep 100", ContainerSpec("i", ipc_mode="shareable"))
+    shm = str(yard.exec_root / "containers" / donor.container.id / "shm")
+    donor = replace(donor, shm_path=shm)
+    await yard.runtime.create(donor)
+    console = yard.runtime.connect(donor.container.id)
+    await yard.runtime.start(donor.container.id)
+    assert await asyncio.wait_for(console.read(), PATIENCE) == (STDOUT, b"there\n")
+    console.close()
+    pid = int((yard.exec_root / "containers" / donor.container.id / "pid").read_text())
+    guest = yard.launch("cat /dev/shm/x", ipc=f"/proc/{pid}/ns/ipc", shm_path=shm)
+    assert (await yard.run(guest)).exit_code == 0
+    assert yard.log(guest) == ["shared"]
+
+
+async def test_a_device_is_there_and_allowed(yard: Yard) -> None:
+    spec = ContainerSpec("i", resources=Resources(devices=(Device("/dev/kmsg", "/dev/mine", "r"),)))
+    ended = await yard.run(yard.launch(": < /dev/mine || exit 5; (: > /dev/mine) || exit 6", spec))
+    assert ended.exit_code == 6
+
+
+@pytest.fixture
+def namespace() -> Iterator[str]:
+    """The path of a network namespace that lives as long as the test."""
+    holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep 100"], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    yield f"/proc/{holder.pid}/ns/net"
+    holder.kill()
+    holder.communicate()
+
+
+async def test_a_namespace_made_before_is_joined(yard: Yard, namespace: str) -> None:
+    launch = replace(yard.launch("readlink /proc/self/ns/net"), netns=namespace)
+    assert (await yard.run(launch)).exit_code == 0
+    assert yard.log(launch) == [os.readlink(namespace)]
+
+
+async def test_the_hosts_network_can_be_used(yard: Yard) -> None:
+    launch = replace(yard.launch("readlink /proc/self/ns/net"), netns="")
+    assert (await yard.run(launch)).exit_code == 0
+    assert yard.log(launch) == [os.readlink("/proc/self/ns/net")]
