@@ -108,7 +108,7 @@ class Names:
     def _sandbox(self, sandbox_id: str) -> _Sandbox:
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None:
-            sandbox = self._sandboxes[sandbox_id] = _Sandbox(SandboxResolver(self._directory.view(())))
+            sandbox = self._sandboxes[sandbox_id] = _Sandbox(SandboxResolver(self._directory.view(()), internal=True))
         return sandbox
 
     def _forget_if_unused(self, sandbox_id: str, sandbox: _Sandbox) -> None:
