@@ -120,7 +120,8 @@ class Inbox:
             return member
         if self._asked < INTRODUCTIONS_ASKED and packet.sender != self._parts.roster.own_name:
             self._asked += 1
-            self._introduce(source, [codec.encode(Who())])
+            held = [] if member is None else [codec.encode(members.to_alive(member))]
+            self._introduce(source, [codec.encode(Who()), *held])
         raise PeerError("stranger")
 
     def _introduce(self, to: Address, messages: list[bytes]) -> None:

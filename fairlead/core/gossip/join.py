@@ -109,5 +109,5 @@ class Joiner:
     def _outbid(self, news: Alive) -> None:
         """The name is ours: make our record beat the other's."""
         own = self._roster.own
-        if members.precedence(news) > own.precedence:
+        if members.precedence(news) >= own.precedence:
             self._membership.renew(epoch=max(own.epoch, news.epoch) + 1, incarnation=0)

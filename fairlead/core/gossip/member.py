@@ -6,7 +6,10 @@ often, every node ends with the same greatest one.
     epoch        which life of the member; a restart begins a new one
     incarnation  raised by the member itself, and only by it, to refute what is said about it
     status       at one incarnation, bad news beats good: alive < suspect < dead < left
-    session      two nodes that claim one name in the same life are told apart by it
+
+Two sessions that claim the same life are the exception that only the member itself can settle: whoever meets the second
+one keeps the first and tells the newcomer of it, which then begins the next life (or, at another address, finds out
+whether the name is taken).
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from fairlead.core.gossip.errors import PeerError
 from fairlead.core.gossip.wire.messages import Alive, Dead, Left
 
 Address = tuple[str, int]
-Precedence = tuple[int, int, int, bytes]
+Precedence = tuple[int, int, int]
 
 
 class Status(enum.IntEnum):
@@ -54,17 +57,19 @@ class Member(Struct, frozen=True, gc=False):
 
     @property
     def precedence(self) -> Precedence:
-        return self.epoch, self.incarnation, self.status, self.session
+        return self.epoch, self.incarnation, self.status
 
 
 def precedence(news: Alive) -> Precedence:
-    return news.epoch, news.incarnation, Status.ALIVE, news.session
+    return news.epoch, news.incarnation, Status.ALIVE
 
 
 def digest(member: Member) -> int:
-    """64 bits of what all nodes should agree on: suspicion is a local matter and counts as alive."""
-    settled = member.status if member.status > Status.SUSPECT else Status.ALIVE
-    text = f"{member.name}\0{member.epoch} {member.incarnation} {settled}\0".encode() + member.session
+    """64 bits of what all nodes should agree on: not suspicion, and not which session it was that died."""
+    settled = Status.ALIVE if member.present else member.status
+    text = f"{member.name}\0{member.epoch} {member.incarnation} {settled}\0".encode()
+    if member.present:
+        text += member.session
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
 

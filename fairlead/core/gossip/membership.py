@@ -189,7 +189,7 @@ class Membership:
         if members.from_alive(news).address != own.address:
             self._on_rival(news)
             return False
-        if (news.epoch, news.incarnation) < (own.epoch, own.incarnation):
+        if news.epoch < own.epoch:
             return False
         # Our earlier life under this name and address: begin the next one.
         self.renew(epoch=news.epoch + 1, incarnation=0)
