@@ -38,4 +38,14 @@ async def house(host: None, tmp_path: Path) -> AsyncIterator[House]:
     try:
         yield made
     finally:
-        await made.close()
+        try:
+            await made.close()
+        finally:
+            _unmount(made.config.netns_dir)
+
+
+def _unmount(directory: Path) -> None:
+    """Whatever a failed test has left."""
+    for path in directory.iterdir():
+        netns.forget_namespace(path)
+    netns.unmount(directory)

@@ -40,7 +40,7 @@ HANDS = ("commit", "apply", "attempt", "take", "release", "hold", "splice", "ope
 """The calls at which a daemon can die: before or after each of them the world is another."""
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818 - that is what happened to it
     """The daemon died here."""
 
 

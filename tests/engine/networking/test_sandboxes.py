@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -292,8 +293,8 @@ async def test_legacy_links(house: House) -> None:
         await house.sandboxes.start(app)
     await house.run("db")
     started = await house.sandboxes.start(app)
-    with open(started.hosts_path) as hosts:
-        assert f"172.17.0.2\tstore {target.id[:12]} db\n" in hosts.readlines()
+    hosts = Path(started.hosts_path).read_text()
+    assert f"172.17.0.2\tstore {target.id[:12]} db\n" in hosts
     assert started.link_env == ("STORE_NAME=/app/store",)
 
 
