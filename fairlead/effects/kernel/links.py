@@ -21,7 +21,7 @@ INFO = Struct("=BxHiII")
 
 ADDRESS, NAME, MTU, LINK, MASTER, LINK_INFO, ALIAS = 1, 3, 4, 5, 10, 18, 20
 AF_SPEC, GROUP, NET_NS_FD, EXT_MASK = 26, 27, 28, 29
-TX_QUEUES, RX_QUEUES = 31, 32
+TX_LENGTH, TX_QUEUES, RX_QUEUES = 13, 31, 32
 KIND, DATA, SLAVE_KIND, SLAVE_DATA = 1, 2, 4, 5
 
 _AF_INET6, _ADDR_GEN_MODE, _ADDR_GEN_NONE = 10, 8, 1
@@ -89,6 +89,7 @@ class Birth:
     master: int = 0
     target: int = 0
     single_queue: bool = False
+    unqueued: bool = False
     data: bytes = field(default=b"", repr=False)
 
 
@@ -108,6 +109,8 @@ def create(birth: Birth) -> Message:
         parts.append(u32(NET_NS_FD, birth.target))
     if birth.single_queue:
         parts.append(u32(TX_QUEUES, 1) + u32(RX_QUEUES, 1))
+    if birth.unqueued:
+        parts.append(u32(TX_LENGTH, 0))
     return Message(NEWLINK, NEW, b"".join(parts))
 
 
@@ -122,7 +125,7 @@ def options_data(known: Mapping[str, tuple[int, Callable[[int, int], bytes]]], o
 
 def veth_data(name: str, mac: str, mtu: int, target: int) -> bytes:
     """The peer of a veth: its own link message, in the namespace `target` if that is not 0."""
-    parts = [_ANY, text(NAME, name), u32(TX_QUEUES, 1), u32(RX_QUEUES, 1)]
+    parts = [_ANY, text(NAME, name), u32(TX_LENGTH, 0), u32(TX_QUEUES, 1), u32(RX_QUEUES, 1)]
     if mac:
         parts.append(hardware(ADDRESS, mac))
     if mtu:

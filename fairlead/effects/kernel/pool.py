@@ -23,7 +23,8 @@ from fairlead.model.ids import short
 _log = logging.getLogger(__name__)
 
 _DOCKERS = (("net/ipv4/ip_unprivileged_port_start", "0"), ("net/ipv4/ping_group_range", "0 2147483647"))
-_IPV6 = "net/ipv6/conf/all/disable_ipv6"
+_IPV6 = "net/ipv6/conf/default/disable_ipv6"
+"""Of links yet to come: the loopback that is there keeps its ::1."""
 _LOOPBACK_UP = change("lo", Change(up=True))
 
 
@@ -89,7 +90,7 @@ class NamespacePool:
 
 
 def furnished_namespace() -> int:
-    """A namespace with its loopback up, IPv6 off, and Docker's rights for unprivileged processes."""
+    """A namespace with its loopback up, IPv6 off on every further link, and Docker's rights for unprivileged processes."""
     descriptor = netns.make_namespace()
     try:
         with netns.entered_descriptor(descriptor):
