@@ -72,11 +72,14 @@ async def test_owners_modes_and_links_are_kept(root: FileRoot) -> None:
         entry("d", tarfile.DIRTYPE, mode=0o750, uid=7, gid=8),
         file("d/f", b"data", mode=0o4755, uid=7, gid=8),
         entry("d/l", tarfile.SYMTYPE, linkname="f"),
+        entry("d/h", tarfile.LNKTYPE, linkname="d/f", mode=0o4755, uid=7, gid=8),
     )
-    await FILES.unpack(root, "/", stream(archive), UnpackOptions())
-    info = (root.rootfs / "d/f").stat()
+    await FILES.unpack(root, "/etc", stream(archive), UnpackOptions())
+    etc = root.rootfs / "etc"
+    info = (etc / "d/f").stat()
     assert (info.st_uid, info.st_gid, info.st_mode & 0o7777) == (7, 8, 0o4755)
-    assert (root.rootfs / "d/l").readlink() == Path("f")
+    assert (etc / "d/l").readlink() == Path("f")
+    assert (etc / "d/h").samefile(etc / "d/f")
 
 
 async def test_kinds_can_be_protected(root: FileRoot) -> None:
