@@ -1,0 +1,73 @@
+"""`inspect`: any object by name or id, as JSON or by a template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+
+import click
+
+from fairlead.cli.client import Client
+from fairlead.cli.command import command, pass_client
+from fairlead.cli.faults import DaemonRefused, Fault, NoDaemon
+from fairlead.cli.fields import Json
+from fairlead.cli.format.template import Template
+
+PLACES = {
+    "container": "/containers/{}/json",
+    "image": "/images/{}/json",
+    "network": "/networks/{}",
+    "volume": "/volumes/{}",
+    "plugin": "/plugins/{}/json",
+}
+
+
+def show_each(names: Iterable[str], template: str, find: Callable[[str], Json]) -> None:
+    """Print what was found, then the reasons for what was not; a bad template ends it at once."""
+    shape = Template("{{json .}}" if template == "json" else template, strict=True) if template else None
+    found: list[Json] = []
+    reasons: list[str] = []
+    for name in names:
+        try:
+            found.append(find(name))
+        except NoDaemon:
+            raise
+        except Fault as fault:
+            reasons.append(fault.text)
+    if shape is not None:
+        for one in found:
+            click.echo(shape.render(one))
+        if not found:
+            click.echo()
+    else:
+        click.echo(json.dumps(found, indent=4, ensure_ascii=False))
+    if reasons:
+        raise Fault("\n".join(reasons))
+
+
+@command("inspect", help="Return low-level information on objects")
+@click.option("-f", "--format", "template", default="", help="Go template or 'json'")
+@click.option("-s", "--size", "sizes", is_flag=True, help="Display total file sizes if the type is container")
+@click.option("--type", "kind", default="", help="Only inspect objects of the given type")
+@click.argument("names", nargs=-1, required=True, metavar="NAME|ID [NAME|ID...]")
+@pass_client
+def inspect(client: Client, template: str, sizes: bool, kind: str, names: tuple[str, ...]) -> None:
+    if kind and kind not in PLACES:
+        raise Fault(f'unknown type: "{kind}"')
+    show_each(names, template, finder(client, kind, sizes))
+
+
+def finder(client: Client, kind: str = "", sizes: bool = False) -> Callable[[str], Json]:
+    """Finds an object of a kind, or of the first kind that has one of that name."""
+    kinds = (kind,) if kind else tuple(PLACES)
+
+    def find(name: str) -> Json:
+        for tried in kinds:
+            try:
+                return client.get_object(PLACES[tried].format(name), {"size": sizes and tried == "container"})
+            except DaemonRefused as refusal:
+                if refusal.code != 404 or kind:
+                    raise
+        raise Fault(f"error: no such object: {name}")
+
+    return find

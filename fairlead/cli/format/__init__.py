@@ -1,0 +1,1 @@
+"""How answers are shown: durations, sizes, tables, Go templates."""
