@@ -41,7 +41,7 @@ async def test_a_namespace_is_furnished(pool: NamespacePool, ipv6: bool) -> None
     assert read_sysctl("net/ipv4/ping_group_range", path) == "0\t2147483647"
     assert read_sysctl("net/ipv6/conf/default/disable_ipv6", path) == ("0" if ipv6 else "1")
     assert read_sysctl("net/ipv6/conf/lo/disable_ipv6", path) == "0"
-    assert ("::1" in run("ip", "address", "show", "dev", "lo", ns=path)) == ipv6
+    assert "::1" in run("ip", "address", "show", "dev", "lo", ns=path)
 
 
 async def test_more_than_the_pool_holds(pool: NamespacePool) -> None:
