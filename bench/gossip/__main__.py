@@ -7,6 +7,8 @@ import json
 import click
 
 from bench.gossip import compare as contest
+from bench.gossip import fuzz as fuzzing
+from bench.gossip import rotation as rotating
 from bench.gossip import speed as machine
 
 
@@ -34,6 +36,23 @@ def serf(sizes: str, rounds: int, records: int, stall_time: float, path: str | N
 def speed(packets: int) -> None:
     """Push packets through receive and transmit of one node, with codec and AES-256-GCM."""
     click.echo(json.dumps(machine.measure(packets)))
+
+
+@main.command()
+@click.option("--packets", default=1_000_000, show_default=True)
+@click.option("--seed", default=1, show_default=True)
+def fuzz(packets: int, seed: int) -> None:
+    """Feed mutated packets to a joined node; fails when one raises."""
+    click.echo(json.dumps(fuzzing.run(packets, seed)))
+
+
+@main.command()
+@click.option("--nodes", default=30, show_default=True)
+@click.option("--rotations", default=3, show_default=True)
+@click.option("--rate", default=20.0, show_default=True, help="Records per second.")
+def rotation(nodes: int, rotations: int, rate: float) -> None:
+    """Replace the key of a cluster of real processes while it is written to; nothing may be lost."""
+    click.echo(json.dumps(rotating.run(nodes, rotations, rate)))
 
 
 if __name__ == "__main__":

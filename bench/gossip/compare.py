@@ -76,7 +76,7 @@ async def _round(kind: type[Cluster], plan: Plan, result: Round) -> None:
         cluster = kind(plan.size, folder)
         try:
             await cluster.start()
-            await _gather(cluster)
+            await gather(cluster)
             await asyncio.sleep(5)  # let the news of the joins die away
             await _idle(cluster, plan, result)
             await _records(cluster, plan, result, rng)
@@ -86,7 +86,8 @@ async def _round(kind: type[Cluster], plan: Plan, result: Round) -> None:
             await cluster.stop()
 
 
-async def _gather(cluster: Cluster) -> None:
+async def gather(cluster: Cluster) -> None:
+    """Waits until all agents know all others."""
     for _ in range(60):
         cluster.ask_members()
         if await until(lambda: _complete(cluster), 1):

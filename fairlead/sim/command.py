@@ -68,7 +68,7 @@ def gossip(as_json: bool, plot: Path | None, partition: str | None, **options: o
             raise click.BadParameter(str(error), param_hint="--partition") from None
     settings = Settings(**chosen)  # type: ignore[arg-type]
     gc.disable()  # nearly everything lives until the end; collecting would only cost time
-    result, measure = simulate(settings)
+    result, measure = simulate(settings, sample_load=plot is not None)
     if plot is not None:
         from fairlead.sim.gossip.plots import write_plots
 

@@ -31,6 +31,9 @@ from fairlead.core.gossip.wire.messages import Alive, Dead, Left, Record, Suspec
 
 SUSPICION = "suspicion"
 
+MAX_LEAP = 1 << 33
+"""No honest member is so many lives or refutations ahead of what is known of it; a start time in seconds is less."""
+
 
 class Membership:
     """`on_change(old, new)` is told of every change, `on_rival(news)` of another node that claims our name."""
@@ -60,6 +63,9 @@ class Membership:
         old = self.roster.get(news.name)
         if old is not None and members.precedence(news) <= old.precedence:
             return False
+        if _leaps(news, old):
+            self._turn.counters.refused("leap")
+            return False
         if old is None and (self.graves.refuses(news) or len(self.roster) >= self._turn.config.max_members):
             self._turn.counters.refused("member")
             return False
@@ -77,6 +83,8 @@ class Membership:
             return self._refute(news, rumour=True)
         member = self.roster.get(news.name)
         if member is None or not member.present or not news.witnesses or news.epoch != member.epoch:
+            return False
+        if _leaps(news, member):
             return False
         if news.incarnation < member.incarnation:
             return False
@@ -184,7 +192,7 @@ class Membership:
 
     def _hear_of_own_life(self, news: Alive) -> bool:
         own = self.roster.own
-        if news.session == own.session:
+        if news.session == own.session or _leaps(news, own):
             return False  # our own word, come around (an older one, or the current)
         if members.from_alive(news).address != own.address:
             self._on_rival(news)
@@ -197,7 +205,11 @@ class Membership:
 
     def _refute(self, news: Suspect | Dead | Left, *, rumour: bool) -> bool:
         own = self.roster.own
-        if own.status is Status.LEFT or (news.epoch, news.incarnation) < (own.epoch, own.incarnation):
+        if (
+            own.status is Status.LEFT
+            or _leaps(news, own)
+            or (news.epoch, news.incarnation) < (own.epoch, own.incarnation)
+        ):
             return False
         if rumour:
             self.awareness.add(1)
@@ -208,7 +220,7 @@ class Membership:
     def _news_of(self, news: Dead | Left, status: Status) -> Member | None:
         """The member, if it is in the news' life and the news is worse than what is held."""
         member = self.roster.get(news.name)
-        if member is None or news.epoch != member.epoch:
+        if member is None or news.epoch != member.epoch or _leaps(news, member):
             return None
         if (news.incarnation, status) <= (member.incarnation, member.status):
             return None
@@ -238,3 +250,9 @@ class Membership:
     def _tell(self, name: str, news: Record) -> None:
         self._turn.changed_at = self._turn.now
         self._queue.add(Broadcast(("member", name), EVERYWHERE, codec.encode(news)))
+
+
+def _leaps(news: Alive | Suspect | Dead | Left, known: Member | None) -> bool:
+    """Whether the news would push the member's counters towards their end, where it could no longer answer."""
+    epoch, incarnation = (0, 0) if known is None else (known.epoch, known.incarnation)
+    return news.epoch > epoch + MAX_LEAP or news.incarnation > incarnation + MAX_LEAP

@@ -49,6 +49,8 @@ class Measure:
         self._joining: dict[int, CatchUp] = {}
         self.false_deaths: dict[tuple[str, int, int], float] = {}
         self.false_views = 0
+        self.load: list[tuple[float, float]] = []
+        """Virtual time, and bytes sent per node and second in the second before."""
         self._split_until = -1.0
         world.observe = self.observe
 
@@ -106,6 +108,13 @@ class Measure:
         if event.here:
             self.false_deaths.setdefault((member.name, subject.life, member.incarnation), now)
 
+    def sample_load(self, total_before: int) -> None:
+        """Notes the bytes sent each second, from now on."""
+        total = sum(host.node.counters.bytes_sent + host.node.counters.call_bytes_sent for host in self._world.hosts)
+        if self._world.now > 0:
+            self.load.append((self._world.now, max(total - total_before, 0) / len(self._world.hosts)))
+        self._world.schedule.after(1.0, self.sample_load, total)
+
     # Summaries.
 
     def dissemination(self) -> tuple[list[float], int]:
@@ -151,16 +160,18 @@ class Measure:
 
 
 def converged(world: World) -> bool:
-    """Whether all running hosts hold the same members and rows, and count exactly each other as present."""
-    up = [host for host in world.up() if not world.network.split]
-    if not up:
+    """Whether all running hosts count exactly each other as present, and hold the same of all that they share."""
+    up = world.up()
+    if not up or world.network.split:
         return False
     truth = sorted(host.name for host in up)
-    first = up[0].node
+    tables: dict[str, int] = {}
     for host in up:
-        present = [member.name for member in host.node.members() if member.present]
-        if host.node.digest != first.digest or host.node.table_digests() != first.table_digests():
+        node = host.node
+        if node.digest != up[0].node.digest:
             return False
-        if sorted(present) != truth:
+        if any(tables.setdefault(network, digest) != digest for network, digest in node.table_digests().items()):
+            return False
+        if sorted(member.name for member in node.members() if member.present) != truth:
             return False
     return True

@@ -40,7 +40,7 @@ def build(settings: Settings) -> World:
     return World(network, hosts, config, key, rng)
 
 
-def simulate(settings: Settings) -> tuple[Result, Measure]:
+def simulate(settings: Settings, *, sample_load: bool = False) -> tuple[Result, Measure]:
     """Runs to the end and on until the nodes agree, or for `SETTLE` seconds."""
     started = time.process_time()
     world = build(settings)
@@ -56,6 +56,8 @@ def simulate(settings: Settings) -> tuple[Result, Measure]:
     begin = world.now
     before = _traffic(world)
     workload.begin()
+    if sample_load:
+        measure.sample_load(before.bytes)
     world.schedule.run(begin + settings.duration)
     spent = time.process_time() - started - setup
     traffic = _traffic(world).since(before)
