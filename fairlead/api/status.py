@@ -11,6 +11,7 @@ from fairlead.model.errors import (
     NotFound,
     NotModified,
     Refusal,
+    Unauthorized,
     Unavailable,
     Unsupported,
 )
@@ -18,6 +19,7 @@ from fairlead.model.errors import (
 STATUS: dict[type[Refusal], int] = {
     NotModified: 304,
     Invalid: 400,
+    Unauthorized: 401,
     NotAllowed: 403,
     NotFound: 404,
     Conflict: 409,

@@ -306,6 +306,10 @@ class Registry(Protocol):
 
     async def tags(self, reference: Reference, auth: RegistryAuth | None) -> Sequence[str]: ...
 
+    async def login(self, server: str, auth: RegistryAuth) -> None:
+        """Whether the registry takes a name and password. Raises `Unauthorized`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ImageHands:

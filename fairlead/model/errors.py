@@ -21,6 +21,10 @@ class Invalid(Refusal):
     """The request itself is wrong (400)."""
 
 
+class Unauthorized(Refusal):
+    """The credentials are not accepted (401)."""
+
+
 class NotAllowed(Refusal):
     """The request is well formed but forbidden by the state it meets (403)."""
 

@@ -67,14 +67,7 @@ class Reference:
 
     @property
     def local_registry(self) -> bool:
-        """Whether the registry is on this host's loopback: there, plain HTTP and unknown certificates are fine."""
-        host = self.domain.rpartition(":")[0] if re.search(r":[0-9]+$", self.domain) else self.domain
-        if host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(host.strip("[]")).is_loopback
-        except ValueError:
-            return False
+        return is_local_registry(self.domain)
 
     def _suffix(self) -> str:
         return (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
@@ -125,3 +118,14 @@ def _split(text: str) -> tuple[str, str]:
     if first == HUB and "/" not in rest:
         rest = LIBRARY + rest
     return first, rest
+
+
+def is_local_registry(domain: str) -> bool:
+    """Whether a registry is on this host's loopback: there, plain HTTP and unknown certificates are fine."""
+    host = domain.rpartition(":")[0] if re.search(r":[0-9]+$", domain) else domain
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -11,7 +11,7 @@ import msgspec
 
 from fairlead.api.filters import parse_filters, reject_unknown
 from fairlead.api.http import Handler, Request, Response, Route, StreamResponse, json_response
-from fairlead.api.schema.system import event_json, info_json, version_json
+from fairlead.api.schema.system import Credentials, event_json, info_json, version_json
 from fairlead.engine.event_filters import EVENT_FILTERS
 from fairlead.model.errors import Invalid, NotFound, Unsupported
 from fairlead.model.event import Event
@@ -39,6 +39,7 @@ def routes(engine: Engine) -> list[Route]:
         Route("GET", "/version", handlers.version),
         Route("GET", "/info", handlers.info),
         Route("GET", "/events", handlers.events),
+        Route("POST", "/auth", handlers.login),
         Route("POST", "/build/prune", handlers.prune_build_cache),
         Route("POST", "/build", unsupported(_BUILDING), streams_body=True),
         Route("POST", "/session", unsupported(_BUILDING)),
@@ -61,7 +62,7 @@ _PLUGIN_VERBS = ("enable", "disable", "upgrade", "push", "set")
 
 class _SystemHandlers:
     def __init__(self, engine: Engine) -> None:
-        self._system = engine.system
+        self._system, self._images = engine.system, engine.images
         self._pong = Response(200, b"OK", "text/plain; charset=utf-8", PONG_HEADERS)
         self._pong_head = Response(200, b"", "text/plain; charset=utf-8", PONG_HEADERS)
 
@@ -76,6 +77,11 @@ class _SystemHandlers:
 
     def info(self, request: Request) -> Response:
         return json_response(info_json(self._system))
+
+    async def login(self, request: Request) -> Response:
+        credentials = request.json(Credentials)
+        await self._images.login(credentials.serveraddress, credentials.auth())
+        return json_response({"IdentityToken": "", "Status": "Login Succeeded"})
 
     def events(self, request: Request) -> StreamResponse:
         filters = parse_filters(request.query)

@@ -6,9 +6,12 @@ import platform
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from fairlead import __version__
 from fairlead.api.schema.timestamp import rfc3339
 from fairlead.model.event import Event
+from fairlead.model.image import RegistryAuth
 from fairlead.model.system import HostDescription
 
 if TYPE_CHECKING:
@@ -30,6 +33,17 @@ _REGISTRIES: Mapping[str, object] = {
     "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
     "Mirrors": None,
 }
+
+
+class Credentials(Struct):
+    """What `/auth` takes; `serveraddress` "" is Docker Hub."""
+
+    username: str = ""
+    password: str = ""
+    serveraddress: str = ""
+
+    def auth(self) -> RegistryAuth:
+        return RegistryAuth(self.username, self.password)
 
 
 def version_json(host: HostDescription) -> Json:

@@ -21,8 +21,9 @@ from tempfile import TemporaryDirectory
 
 from fairlead.effects.oci import skopeo
 from fairlead.effects.oci.blobs import digest_of
+from fairlead.model.errors import Unauthorized
 from fairlead.model.image import Platform, RegistryAuth
-from fairlead.model.reference import Reference
+from fairlead.model.reference import Reference, is_local_registry
 
 _LOOK_EVERY = 0.1
 _MACHINES = {
@@ -111,6 +112,21 @@ class Registry:
         if pushed == digest_of(manifest):
             return pushed, len(manifest)
         return pushed, len(await self.manifest(reference, auth))
+
+    async def login(self, server: str, auth: RegistryAuth) -> None:
+        """Ask a registry whether it takes a name and a password. Raises `Unauthorized`."""
+        host = server.partition("://")[2] or server
+        host = host.partition("/")[0].removeprefix("index.") or "docker.io"
+        with TemporaryDirectory(dir=self._staging) as name:
+            password = Path(name) / "password"
+            password.write_text(auth.password)
+            options = (f"--authfile={name}/auth", f"--username={auth.username}", "--password-stdin")
+            verify = "false" if is_local_registry(host) else "true"
+            with password.open() as source:
+                arguments = ("login", *options, f"--tls-verify={verify}", host)
+                done = await skopeo.run(arguments, self._environment, source.fileno())
+        if done.status:
+            raise Unauthorized(f"login attempt to {host} failed: {skopeo.words(done.stderr)}")
 
     async def _pull(
         self, reference: Reference, auth: RegistryAuth | None, *command: str, then: Sequence[str] = ()

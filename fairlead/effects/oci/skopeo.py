@@ -17,12 +17,12 @@ _TRANSPORT = re.compile(r"(?:(?:Get|Head|Post|Put|Patch) \"https?://.*|dial tcp.
 _DENIED = ("requested access to the resource is denied", "unauthorized", "authentication required", "denied:")
 
 
-async def run(arguments: Sequence[str], environment: Mapping[str, str]) -> process.Completed:
+async def run(arguments: Sequence[str], environment: Mapping[str, str], stdin: int | None = None) -> process.Completed:
     """Run `skopeo arguments` to its end. When cancelled, skopeo is killed and collected."""
     out_read, out_write = os.pipe2(os.O_CLOEXEC)
     err_read, err_write = os.pipe2(os.O_CLOEXEC)
     try:
-        pid = process.spawn(("skopeo", *arguments), environment, process.Stdio(None, out_write, err_write))
+        pid = process.spawn(("skopeo", *arguments), environment, process.Stdio(stdin, out_write, err_write))
     finally:
         os.close(out_write)
         os.close(err_write)
@@ -39,22 +39,23 @@ async def run(arguments: Sequence[str], environment: Mapping[str, str]) -> proce
 
 def refusal(stderr: bytes, reference: Reference, action: str) -> Refusal:
     """skopeo's last words in Docker's. `action` is "pull" or "push"."""
-    words = _words(stderr)
-    if "manifest unknown" in words or "name unknown" in words:
+    said = words(stderr)
+    if "manifest unknown" in said or "name unknown" in said:
         return NotFound(f"manifest for {reference.familiar} not found: manifest unknown: manifest unknown")
-    if any(mark in words for mark in _DENIED):
+    if any(mark in said for mark in _DENIED):
         if action == "push":
             return Failed("denied: requested access to the resource is denied")
         return NotFound(
             f"pull access denied for {reference.familiar_repository}, repository does not exist or may require "
             "'docker login': denied: requested access to the resource is denied"
         )
-    if transport := _TRANSPORT.search(words):
+    if transport := _TRANSPORT.search(said):
         return Failed(transport[0])
-    return Failed(words or f"{action} of {reference.familiar} failed: skopeo gave no reason")
+    return Failed(said or f"{action} of {reference.familiar} failed: skopeo gave no reason")
 
 
-def _words(stderr: bytes) -> str:
+def words(stderr: bytes) -> str:
+    """What it said before it gave up."""
     text = stderr.decode("utf-8", "replace")
     found = _FATAL.findall(text)
     if not found:

@@ -128,6 +128,12 @@ class Images:
         """What a registry has under a name: its manifest or list, and for which platforms."""
         return await pulling.distribution(self._library, parse_reference(text).tagged, auth)
 
+    async def login(self, server: str, auth: RegistryAuth) -> None:
+        """Try a name and a password at a registry. Raises `Unauthorized`."""
+        if not auth.username:
+            raise Invalid("login needs a user name")
+        await self._library.hands.registry.login(server, auth)
+
     def save(self, texts: Sequence[str]) -> AsyncIterator[bytes]:
         """An archive of these images. Raises `NotFound` at once."""
         return saving.save(self._library, saving.chosen(self._library, texts))

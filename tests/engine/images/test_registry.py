@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.engine.images.bringing import ImportWishes
-from fairlead.model.errors import Failed, Invalid, NotFound
+from fairlead.model.errors import Failed, Invalid, NotFound, Unauthorized
 from fairlead.model.image import Image, Progress, RegistryAuth
 from tests.engine.images.conftest import Host
 from tests.engine.images.registry import registry
@@ -165,6 +165,16 @@ async def test_credentials(host: Host, tmp_path: Path) -> None:
         await pull(host, name, right)
 
         assert host.images.get(name)
+
+
+async def test_a_login_is_tried_at_the_registry_itself(host: Host, tmp_path: Path) -> None:
+    with registry(tmp_path / "private", USER) as address:
+        for server in (address, f"https://{address}/v2/"):
+            await host.images.login(server, RegistryAuth("ann", "secret"))
+            with pytest.raises(Unauthorized, match=f"^login attempt to {address} failed: .*(unauthorized|invalid)"):
+                await host.images.login(server, RegistryAuth("ann", "guess"))
+        with pytest.raises(Invalid, match="user name"):
+            await host.images.login(address, RegistryAuth())
 
 
 async def test_a_pull_that_is_given_up_leaves_nothing(host: Host, address: str) -> None:
