@@ -34,9 +34,6 @@ class Health:
             monitor.cancel()
 
     async def _monitor(self, container_id: str, spec: HealthSpec) -> None:
-        current = self._context.state.containers.get(container_id)
-        if current is not None and (current.state.health is None or current.state.health.status != health.HEALTHY):
-            await self._set(container_id, HealthState(health.STARTING))
         while container := self._context.state.containers.get(container_id):
             await asyncio.sleep(health.pause_before_probe(spec, container.state, self._context.clock.now()))
             container = self._context.state.containers.get(container_id)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, cast
 
+from fairlead.core.containers import health
 from fairlead.core.containers.failure import UNKNOWN, start_failure
 from fairlead.core.containers.merge import process_environment
 from fairlead.core.containers.options import log_limits
@@ -23,7 +24,7 @@ from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.joining import Joined, join
 from fairlead.engine.containers.storage import Storage
 from fairlead.engine.views import StartedSandbox
-from fairlead.model.container import RUNNING, Container
+from fairlead.model.container import RUNNING, Container, HealthState
 from fairlead.model.errors import Failed, Refusal, RuntimeRefused
 from fairlead.model.runtime import Launch, Launched, MountPoint
 
@@ -116,6 +117,7 @@ class Starting:
                 oom_killed=False,
                 started=now,
                 manually_stopped=False,
+                health=HealthState(health.STARTING) if health.enabled(current.health) else None,
             )
             return replace(current, state=state, sandbox=sandbox.sandbox_id, netns=sandbox.netns_path)
 
