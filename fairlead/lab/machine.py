@@ -31,6 +31,7 @@ class Machine:
         self.socket = node.directory / "fairlead.sock"
         self.log = node.directory / "daemon.log"
         self.pidfile = node.directory / "daemon.pid"
+        self._started: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -44,13 +45,19 @@ class Machine:
         command = [sys.executable, "-m", "fairlead", "daemon"]
         command += ["-H", f"unix://{self.socket}", "--pidfile", str(self.pidfile), "--hostname", self.name]
         command += ["--data-root", str(self.directory / "data"), "--exec-root", str(self.directory / "exec")]
-        self.node.spawn([*command, *self.flags], self.log)
+        self._started = self.node.spawn([*command, *self.flags], self.log)
 
     def ready(self, seconds: float = 30) -> None:
+        """Return once the daemon answers; raises `Failed` with the end of its log when it ended or is too slow."""
         try:
-            until(self.answers, f"the daemon of {self.name} to answer", seconds)
+            until(lambda: self.answers() or self._ended(), f"the daemon of {self.name} to answer", seconds)
+            if self._ended():
+                raise Failed(f"the daemon of {self.name} ended at once")
         except Failed as failure:
             raise Failed(f"{failure.message}; the end of {self.log}:\n{self._last_words()}") from None
+
+    def _ended(self) -> bool:
+        return self._started is not None and self._started.poll() is not None
 
     def start(self) -> None:
         if not self.answers():

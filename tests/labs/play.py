@@ -5,11 +5,13 @@
     $ docker exec rose ifconifg
     OCI runtime exec failed: ...
     [exit 127]                                where it is not 0
+    [http 409]                                the API refused with this status on the way (where the stage has an ear)
     % docker exec -it c1 sh                   on a terminal; `> ` lines are typed, the others must appear in order
     > hostname
     {c1:12}
     ? curl -s localhost:8000                  tried again until it answers so, for what comes up by itself
     @ kill | stop | start | restart FLAGS     the daemon
+    $ node2: docker ps                        on another host than the first
     ## why a line is as it is
 
 Words in braces match what differs from run to run. `{n1:id}` is a 64-digit id, bound to the name at its first use
@@ -35,12 +37,14 @@ FORMS = {
     "name": r"[a-z]+_[a-z]+",
     "any": r".*",
 }
+FIRST_HOST = "node1"
+_HOST = re.compile(r"(node\d+): ")
 _TOKEN = re.compile(rf"\{{(?:(\w+):(id|12)|({'|'.join(FORMS)}))\}}")
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`kind` is "$", "%", "?" or "@". `typed` are lines for a terminal."""
+    """`kind` is "$", "%", "?" or "@". `typed` are lines for a terminal. `host` is where it happens."""
 
     line: int
     kind: str
@@ -48,6 +52,8 @@ class Step:
     expected: tuple[str, ...]
     typed: tuple[str, ...] = ()
     exit_code: int = 0
+    host: str = FIRST_HOST
+    status: int = 0
 
 
 def parse(text: str) -> list[Step]:
@@ -59,14 +65,24 @@ def parse(text: str) -> list[Step]:
         body = [entry for entry in rest if not entry.startswith("## ")]
         while body and not body[-1]:
             body.pop()
-        code = re.fullmatch(r"\[exit (\d+)\]", body[-1]) if body else None
-        if code:
-            body.pop()
+        code, status = _mark("exit", body), _mark("http", body)
         typed = tuple(entry[2:] for entry in body if head[0] == "%" and entry.startswith("> "))
         expected = tuple(entry for entry in body if not (head[0] == "%" and entry.startswith("> ")))
-        steps.append(Step(line, head[0], head[2:], expected, typed, int(code[1]) if code else 0))
+        where = _HOST.match(head, 2)
+        command = head[where.end() if where else 2 :]
+        host = where[1] if where else FIRST_HOST
+        steps.append(Step(line, head[0], command, expected, typed, code, host, status))
         line += block.count("\n")
     return steps
+
+
+def _mark(word: str, body: list[str]) -> int:
+    """Take `[word N]` off the end of `body`; 0 when it is not there."""
+    found = re.fullmatch(rf"\[{word} (\d+)\]", body[-1]) if body else None
+    if found is None:
+        return 0
+    body.pop()
+    return int(found[1])
 
 
 @dataclass(slots=True)

@@ -1,34 +1,37 @@
-"""Performs a play on a machine of a lab and reports where the answers differ."""
+"""Performs a play on the machines of a lab and reports where the answers differ."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from collections.abc import Sequence
 
 from fairlead.lab.machine import Machine
-from tests.labs.play import Bindings, Step, absent, differences, parse
+from tests.labs.ear import Ear
+from tests.labs.play import Bindings, Step, absent, differences
 
 PATIENCE = 5.0
 
 
 class Stage:
-    """One performance: the machine, and what is bound so far."""
+    """One performance: the machines, what is bound so far, and an ear at the first one's socket if there is one."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine, self.bindings = machine, Bindings()
+    def __init__(self, machines: Sequence[Machine], ear: Ear | None = None) -> None:
+        self.machines = {machine.name: machine for machine in machines}
+        self.bindings, self.ear = Bindings(), ear
 
-    def perform(self, play: Path) -> list[str]:
+    def perform(self, title: str, steps: Sequence[Step]) -> list[str]:
         """Every difference, with the line of the play and the command."""
         wrong: list[str] = []
-        for step in parse(play.read_text()):
+        for step in steps:
             found = self._step(step)
             if found:
-                wrong += [f"{play.name}:{step.line}: {step.kind} {step.command}", *(f"    {line}" for line in found)]
+                where = f"{title}:{step.line}: {step.kind} {step.host}: {step.command}"
+                wrong += [where, *(f"    {line}" for line in found)]
         return wrong
 
     def _step(self, step: Step) -> list[str]:
         if step.kind == "@":
-            return self._daemon(*step.command.split())
+            return _daemon(self.machines[step.host], *step.command.split())
         if step.kind == "?":
             deadline = time.monotonic() + PATIENCE
             while (found := self._run(step)) and time.monotonic() < deadline:
@@ -43,8 +46,13 @@ class Stage:
             return [f"{name} was never bound"]
         if step.kind == "%":
             return self._on_terminal(step, command)
-        done = self.machine.sh(f"{{ {command}\n}} 2>&1", check=False, timeout=60)
+        machine = self.machines[step.host]
+        socket = self.ear.socket_path if self.ear else machine.socket
+        line = f"SOCKET={socket}; export DOCKER_HOST=unix://{socket}; {{ {command}\n}} 2>&1"
+        done = machine.sh(line, check=False, timeout=60)
         wrong = differences(self.bindings, step.expected, done.stdout)
+        if self.ear and (heard := self.ear.refusal()) != step.status:
+            wrong.append(f"HTTP {heard}, wanted {step.status}")
         if done.returncode != step.exit_code:
             wrong.append(f"exit {done.returncode}, wanted {step.exit_code}")
         return wrong
@@ -54,16 +62,17 @@ class Stage:
         quoted = command.replace("'", "'\\''")
         script = f"script -qefc '{quoted}' /dev/null"
         line = f"{{ sleep 0.5; printf '%s' '{typed}'; [ -z '{typed}' ] || echo exit; sleep 0.5; }} | {script}"
-        done = self.machine.sh(line, check=False, timeout=60)
+        done = self.machines[step.host].sh(line, check=False, timeout=60)
         return absent(self.bindings, step.expected, done.stdout)
 
-    def _daemon(self, verb: str, *flags: str) -> list[str]:
-        if verb in ("kill", "restart"):
-            self.machine.kill() if verb == "kill" else self.machine.stop()
-        if verb == "stop":
-            self.machine.stop()
-        if verb in ("start", "restart"):
-            if flags:
-                self.machine.flags = flags
-            self.machine.start()
-        return []
+
+def _daemon(machine: Machine, verb: str, *flags: str) -> list[str]:
+    if verb in ("kill", "restart"):
+        machine.kill() if verb == "kill" else machine.stop()
+    if verb == "stop":
+        machine.stop()
+    if verb in ("start", "restart"):
+        if flags:
+            machine.flags = flags
+        machine.start()
+    return []

@@ -22,6 +22,15 @@ def test_a_play_is_steps_with_expectations() -> None:
     assert steps[2].expected == ("name",)
 
 
+def test_a_step_may_name_its_host() -> None:
+    steps = parse("$ docker ps\n$ node2: docker ps -a\n@ node3: stop\n")
+    assert [(s.host, s.command) for s in steps] == [
+        ("node1", "docker ps"),
+        ("node2", "docker ps -a"),
+        ("node3", "stop"),
+    ]
+
+
 def test_a_name_binds_once() -> None:
     bindings = Bindings()
     assert bindings.matches("{n:id}", ID)

@@ -1,6 +1,7 @@
-"""The documents' labs, command for command through the docker CLI, on one host.
+"""The documents' labs, command for command through the docker CLI, on the hosts that they name.
 
-outside (192.168.50.1, 203.0.113.80) ── lan 192.168.50.0/24 ── node1 (192.168.50.13, Fairlead)
+outside (192.168.50.1, 203.0.113.80) ── lan 192.168.50.0/24 ─┬─ node1 (192.168.50.13, Fairlead)
+                                                             └─ node2 (192.168.50.14, Fairlead) ...
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.lab import topology
+from tests.labs.play import parse
 from tests.labs.stage import Stage
 from tests.support import images
 from tests.support.machines import laboratory, missing_requirements
@@ -20,11 +22,18 @@ PLAYS = sorted((Path(__file__).parent / "plays").glob("*.play"))
 LAN = """
 [switches.lan]
 subnet = "192.168.50.0/24"
-[hosts.node1]
-links = [{ switch = "lan", address = "192.168.50.13/24" }]
 [routers.outside]
 links = [{ switch = "lan" }]
 """
+HOST = """
+[hosts.node{number}]
+links = [{{ switch = "lan", address = "192.168.50.{last}/24" }}]
+"""
+
+
+def _stage_set(hosts: set[str]) -> topology.Topology:
+    numbers = sorted(int(name.removeprefix("node")) for name in hosts)
+    return topology.parse(LAN + "".join(HOST.format(number=number, last=12 + number) for number in numbers))
 
 
 def _why_not() -> str:
@@ -41,8 +50,9 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(_why_not()), reason=_why_
 
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.stem)
 def test_the_lab_answers_as_the_documents_show(play: Path) -> None:
-    with laboratory(topology.parse(LAN)) as lab:
-        machine = lab.host("node1")
-        images.provide(machine)
-        wrong = Stage(machine).perform(play)
+    steps = parse(play.read_text())
+    with laboratory(_stage_set({step.host for step in steps})) as lab:
+        for machine in lab.hosts():
+            images.provide(machine)
+        wrong = Stage(lab.hosts()).perform(play.name, steps)
         assert not wrong, "\n" + "\n".join(wrong)

@@ -56,7 +56,7 @@ class Ipvlan(Sublink):
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
         warnings = Options(network.options, _KNOWN).check()
         self._require(around.facts)
-        parents.validate(network, around, exclusive=False)
+        parents.validate(network, around)
         for other in around.others:
             if other.driver == self.name and other.link == self.link(network) and _way(other) != _way(network):
                 mode, flag = _way(other)

@@ -9,7 +9,7 @@ from fairlead.core.drivers.contract import Abilities, Neighbourhood
 from fairlead.core.drivers.options import Options
 from fairlead.core.drivers.sublink import Sublink, mtu_of
 from fairlead.model.endpoint import Endpoint
-from fairlead.model.errors import Failed
+from fairlead.model.errors import Failed, NotAllowed
 from fairlead.model.network import Network
 from fairlead.model.plan import AddMacvlan
 
@@ -36,11 +36,10 @@ class Macvlan(Sublink):
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
         warnings = Options(network.options, _KNOWN).check()
         self._require(around.facts)
-        others = [other for other in around.others if other.driver == self.name]
-        alone = _mode_of(network) == PASSTHRU or any(
-            other.link == self.link(network) and _mode_of(other) == PASSTHRU for other in others
-        )
-        parents.validate(network, around, alone)
+        parents.validate(network, around)
+        for other in around.others:
+            if other.driver == self.name and other.link == self.link(network):
+                _require_room(network, other)
         return warnings
 
     def validate_endpoint(self, network: Network, endpoint: Endpoint) -> None:
@@ -49,6 +48,16 @@ class Macvlan(Sublink):
     def _interface(self, network: Network, endpoint: Endpoint, ns: str) -> AddMacvlan:
         mode, mtu = _mode_of(network), mtu_of(network)
         return AddMacvlan(self.name, endpoint.ifname, network.link, ns, mode, mac=endpoint.mac, mtu=mtu)
+
+
+def _require_room(network: Network, other: Network) -> None:
+    """Refuse two networks on one parent where one of them hands the parent itself through."""
+    if _mode_of(network) == PASSTHRU:
+        raise NotAllowed(
+            f"cannot use mode passthru, macvlan network {other.id} is already using parent interface {other.link}"
+        )
+    if _mode_of(other) == PASSTHRU:
+        raise NotAllowed(f"macvlan network {other.id} is already using parent interface {other.link} in mode passthru")
 
 
 def _mode_of(network: Network) -> str:

@@ -46,8 +46,8 @@ def name_of(network: Network) -> str:
     return network.options[PARENT]
 
 
-def validate(network: Network, around: Neighbourhood, exclusive: bool) -> None:
-    """Raise a Refusal when the parent cannot carry this network. `exclusive`: it would have to carry it alone."""
+def validate(network: Network, around: Neighbourhood) -> None:
+    """Raise a Refusal when the parent cannot carry this network."""
     if stands_alone(network):
         return
     parent, facts = network.options[PARENT], around.facts
@@ -64,8 +64,6 @@ def validate(network: Network, around: Neighbourhood, exclusive: bool) -> None:
                 f"parent interface {parent} is in use by {other.driver} network {other.name}: "
                 f"an interface carries one kind of sub-interface"
             )
-        if exclusive:
-            raise NotAllowed(f"network {other.name} is already using parent interface {parent}")
 
 
 def _require_vlan(parent: str, facts: HostFacts) -> Vlan:

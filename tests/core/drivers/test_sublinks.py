@@ -136,13 +136,13 @@ def test_without_dummy_devices_the_stand_in_is_one_end_of_a_pair() -> None:
             mac(macvlan_mode="passthru"),
             around(ETH0, others=(mac("cd"),)),
             NotAllowed,
-            "network net-cd is already using parent interface eth0",
+            f"cannot use mode passthru, macvlan network {mac('cd').id} is already using parent interface eth0",
         ),
         (
             mac(),
             around(ETH0, others=(mac("cd", macvlan_mode="passthru"),)),
             NotAllowed,
-            "network net-cd is already using parent interface eth0",
+            f"macvlan network {mac('cd').id} is already using parent interface eth0 in mode passthru",
         ),
         (
             mac(),
