@@ -22,6 +22,11 @@ def bridge(network_id: str) -> str:
     return f"br-{short(network_id)}"
 
 
+def removed(network_id: str) -> str:
+    """What a network's bridge is called while it waits for its end."""
+    return f"gone-{network_id[:10]}"
+
+
 def segment_bridge(network_id: str, segment: int) -> str:
     """The bridge of a further segment of a network's chain."""
     return f"br-{network_id[:10]}.{segment:x}"

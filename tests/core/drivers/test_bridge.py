@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import pytest
 
+from fairlead.core.drivers import names
 from fairlead.core.drivers.bridge import Bridge
 from fairlead.core.drivers.contract import Attachment
 from fairlead.model.errors import Failed, Invalid, NotAllowed, Refusal
@@ -91,7 +92,7 @@ def test_a_bridge_of_somebody_else_is_used_and_left_standing() -> None:
     removal = BRIDGE.remove(theirs, there)
     assert of_kind(removal, DelLink) == []
     ours = around(HostLink("lan0", 7, "bridge", alias="fairlead:network:1"))
-    assert of_kind(BRIDGE.remove(theirs, ours), DelLink) == [DelLink("lan0")]
+    assert of_kind(BRIDGE.remove(theirs, ours), DelLink) == [DelLink(names.removed(theirs.id), deferred=True)]
 
 
 @pytest.mark.parametrize(
