@@ -23,7 +23,9 @@ from fairlead.model.network import Network
 class NameServer(Protocol):
     """The sockets (`fairlead.effects.wire.dns.DnsServer`)."""
 
-    def open(self, sandbox_id: str, ns_path: str, resolver: SandboxResolver) -> DnsPorts: ...
+    def open(
+        self, sandbox_id: str, ns_path: str, resolver: SandboxResolver, again: DnsPorts | None = None
+    ) -> DnsPorts: ...
 
     def close(self, sandbox_id: str) -> None: ...
 
@@ -81,15 +83,18 @@ class Names:
         sandbox.order = tuple(networks)
         self._refresh(sandbox)
 
-    async def open_sandbox(self, sandbox_id: str, ns_path: str, upstreams: Sequence[Upstream]) -> DnsPorts:
-        """Listen in the namespace; the ports are for the sandbox's DNS translation (firewall).
+    async def open_sandbox(
+        self, sandbox_id: str, ns_path: str, upstreams: Sequence[Upstream], again: DnsPorts | None = None
+    ) -> DnsPorts:
+        """Listen in the namespace; the ports are for the sandbox's DNS translation (firewall). Those of an earlier
+        life (`again`) are taken if they are free.
 
         Opening an open sandbox changes its upstreams and gives the same ports again.
         Raises Failed when the sockets cannot be made.
         """
         sandbox = self._sandbox(sandbox_id)
         sandbox.resolver.offer(tuple(upstreams))
-        ports = self._server.open(sandbox_id, ns_path, sandbox.resolver)
+        ports = self._server.open(sandbox_id, ns_path, sandbox.resolver, again)
         sandbox.listening = True
         return ports
 

@@ -23,16 +23,18 @@ from fairlead.core.drivers import names
 from fairlead.core.drivers.contract import Neighbourhood, Site
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.firewall.table import NAME, USER_NAME
-from fairlead.engine import forwarding, journal
+from fairlead.engine import forwarding, journal, records
 from fairlead.engine.expectation import Expectation
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.model.change import Change
+from fairlead.model.container import Container
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Refusal
 from fairlead.model.network import Network
 from fairlead.model.observed import Drift
 from fairlead.model.plan import DelLink, Operation, Plan
+from fairlead.model.sandbox import Sandbox
 
 GATHERING = 0.05
 
@@ -134,11 +136,20 @@ class Reconcile:
                 for endpoint in endpoints:
                     if endpoint.published:
                         await self._fabric.publisher.restore(endpoint)
-                if self._fabric.resolvers.setting(sandbox, endpoints) is Setting.EMBEDDED:
-                    conf = self._fabric.etc.resolv_conf(container, Setting.EMBEDDED, sandbox.ipv6)
-                    await self._fabric.kernel.apply(await self._fabric.resolvers.open(sandbox, conf.upstreams))
+                if sandbox.dns is not None:
+                    await self._answer_again(container, sandbox)
             except Refusal as refusal:
                 _log.error("a sandbox could not be resumed: %s", refusal.message, extra={"container": container.name})
+
+    async def _answer_again(self, container: Container, sandbox: Sandbox) -> None:
+        """Listen where the sandbox's rules lead; if something else listens there now, lead them elsewhere."""
+        fabric = self._fabric
+        conf = fabric.etc.resolv_conf(container, Setting.EMBEDDED, sandbox.ipv6)
+        listening = await fabric.resolvers.open(sandbox, conf.upstreams)
+        if listening != sandbox:
+            await fabric.kernel.apply(fabric.resolvers.guide(listening))
+            await fabric.store.commit([records.put(listening)])
+            self._state.sandboxes[container.id] = listening
 
     # --- drift ------------------------------------------------------------------------------------
 

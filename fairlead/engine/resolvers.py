@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from fairlead.core.dns.resolv import Setting
 from fairlead.core.firewall.sandbox import sandbox_table
@@ -26,10 +27,16 @@ class Resolvers:
             return Setting.SHARED
         return Setting.EMBEDDED if any(endpoint.names for endpoint in endpoints) else Setting.LEGACY
 
-    async def open(self, sandbox: Sandbox, upstreams: Sequence[Upstream]) -> Plan:
-        """Listen in the sandbox; the plan is what leads queries there."""
-        ports = await self._names.open_sandbox(sandbox.id, sandbox.ns, upstreams)
-        table = sandbox_table(ports.udp, ports.tcp)
+    async def open(self, sandbox: Sandbox, upstreams: Sequence[Upstream]) -> Sandbox:
+        """Listen in the sandbox, where it did before if it did; the sandbox with the place where it listens."""
+        ports = await self._names.open_sandbox(sandbox.id, sandbox.ns, upstreams, sandbox.dns)
+        return replace(sandbox, dns=ports)
+
+    def guide(self, sandbox: Sandbox) -> Plan:
+        """What leads the sandbox's queries to its resolver."""
+        if sandbox.dns is None:
+            return Plan()
+        table = sandbox_table(sandbox.dns.udp, sandbox.dns.tcp)
         return Plan((ChangeRules(Transaction(table.family, table.name, replace=table), sandbox.ns),))
 
     async def close(self, sandbox: Sandbox) -> None:

@@ -43,10 +43,12 @@ class SandboxChange:
             undo.callback(fabric.claims.abandon, claimed)
             after = await self._with_ports(container, [*before, claimed], undo)
             wishes = wanted.put(replace(wish, network_id=network.id, names=claimed.names))
-            await self._wire(container, sandbox, before, after, undo)
-            await fabric.store.commit([*_written(before, after), records.put(wishes)])
+            sandbox = await self._listen(container, sandbox, before, after)
+            await self._wire(sandbox, before, after, undo)
+            await fabric.store.commit([*_written(before, after), records.put(wishes), records.put(sandbox)])
             undo.pop_all()
         fabric.state.attachments[container.id] = wishes
+        fabric.state.sandboxes[container.id] = sandbox
         await self._show(sandbox, before, after)
         fabric.etc.add_lines(container, after[-1])
 
@@ -64,36 +66,31 @@ class SandboxChange:
         return [replace(item, published=ports) if item.id == carrier.id else item for item in after]
 
     async def _wire(
-        self,
-        container: Container,
-        sandbox: Sandbox,
-        before: Sequence[Endpoint],
-        after: Sequence[Endpoint],
-        undo: AsyncExitStack,
+        self, sandbox: Sandbox, before: Sequence[Endpoint], after: Sequence[Endpoint], undo: AsyncExitStack
     ) -> None:
         """Intend the last endpoint of `after`, and make it in the kernel."""
         fabric, added = self._fabric, after[-1]
-        listening = await self._listen(container, sandbox, before, after)
         undo.push_async_callback(fabric.store.commit, [journal.settle(added)])
         await fabric.store.commit([journal.intend(added)])
         moved, attached = fabric.wiring.shift(before, after), fabric.wiring.attach(sandbox, added)
-        await fabric.kernel.apply(listening + moved + attached + fabric.wiring.reroute(sandbox, before, after))
+        guided = fabric.resolvers.guide(sandbox) if sandbox != fabric.state.sandboxes[sandbox.container_id] else Plan()
+        await fabric.kernel.apply(guided + moved + attached + fabric.wiring.reroute(sandbox, before, after))
         detached = fabric.wiring.detach(sandbox, added, alive=True)
         back = detached + fabric.wiring.shift(after, before) + fabric.wiring.reroute(sandbox, after, before)
         undo.push_async_callback(fabric.kernel.attempt, back)
 
     async def _listen(
         self, container: Container, sandbox: Sandbox, before: Sequence[Endpoint], after: Sequence[Endpoint]
-    ) -> Plan:
-        """The first network with names brings a resolver, and a resolv.conf that points at it."""
+    ) -> Sandbox:
+        """The sandbox; the first network with names brings a resolver, and a resolv.conf that points at it."""
         fabric = self._fabric
         old, new = fabric.resolvers.setting(sandbox, before), fabric.resolvers.setting(sandbox, after)
         if new is not Setting.EMBEDDED or old is new:
-            return Plan()
+            return sandbox
         conf = fabric.etc.resolv_conf(container, new, sandbox.ipv6)
-        plan = await fabric.resolvers.open(sandbox, conf.upstreams)
+        listening = await fabric.resolvers.open(sandbox, conf.upstreams)
         fabric.etc.replace_resolv_conf(container, fabric.etc.resolv_conf(container, old, sandbox.ipv6), conf)
-        return plan
+        return listening
 
     # --- disconnect -------------------------------------------------------------------------------
 

@@ -36,9 +36,9 @@ class SandboxStart:
             sandbox = await self._open(container, placed, undo)
             endpoints = self._claim(container, placed, sandbox, undo)
             endpoints = await self._publish(container, endpoints, undo)
-            plan = await self._plan(container, sandbox, endpoints, undo)
+            sandbox = await self._listen(container, sandbox, endpoints, undo)
             await self._intend(endpoints, undo)
-            await fabric.kernel.apply(plan)
+            await fabric.kernel.apply(self._plan(sandbox, endpoints))
             undo.push_async_callback(self._unwire, sandbox, endpoints)
             await fabric.store.commit(self._result(container, sandbox, placed, endpoints))
             undo.pop_all()
@@ -79,18 +79,21 @@ class SandboxStart:
         fabric.claims.update(carrier)
         return [carrier if endpoint.id == carrier.id else endpoint for endpoint in endpoints]
 
-    async def _plan(
+    async def _listen(
         self, container: Container, sandbox: Sandbox, endpoints: list[Endpoint], undo: AsyncExitStack
-    ) -> Plan:
+    ) -> Sandbox:
+        """The sandbox with its resolver, if it has one."""
         fabric = self._fabric
-        plan = Plan()
-        if fabric.resolvers.setting(sandbox, endpoints) is Setting.EMBEDDED:
-            conf = fabric.etc.resolv_conf(container, Setting.EMBEDDED, sandbox.ipv6)
-            undo.push_async_callback(fabric.resolvers.close, sandbox)
-            plan = await fabric.resolvers.open(sandbox, conf.upstreams)
-        for endpoint in endpoints:
-            plan += fabric.wiring.attach(sandbox, endpoint)
-        return plan + fabric.wiring.reroute(sandbox, (), endpoints)
+        if fabric.resolvers.setting(sandbox, endpoints) is not Setting.EMBEDDED:
+            return sandbox
+        conf = fabric.etc.resolv_conf(container, Setting.EMBEDDED, sandbox.ipv6)
+        undo.push_async_callback(fabric.resolvers.close, sandbox)
+        return await fabric.resolvers.open(sandbox, conf.upstreams)
+
+    def _plan(self, sandbox: Sandbox, endpoints: list[Endpoint]) -> Plan:
+        wiring = self._fabric.wiring
+        attached = (wiring.attach(sandbox, endpoint) for endpoint in endpoints)
+        return sum(attached, self._fabric.resolvers.guide(sandbox)) + wiring.reroute(sandbox, (), endpoints)
 
     async def _intend(self, endpoints: Sequence[Endpoint], undo: AsyncExitStack) -> None:
         store = self._fabric.store

@@ -23,7 +23,7 @@ from fairlead.effects.wire.dns_forward import UpstreamSockets
 from fairlead.effects.wire.dns_relay import Relay, Resolver
 from fairlead.effects.wire.dns_tcp import CONNECTIONS, TcpClient
 from fairlead.model.dns import DnsPorts, Verdict
-from fairlead.model.errors import Failed
+from fairlead.model.errors import Failed, KernelRefused
 from fairlead.model.plan import HOST
 
 ADDRESS = "127.0.0.11"
@@ -33,11 +33,7 @@ _DATAGRAM_MAX = 4096
 
 _ACCEPT_PAUSE = 1.0
 
-# Without SO_REUSEADDR: with it a process of the container could bind the same port and take the queries.
-_LISTENING = (
-    SocketSpec(SOCK_DGRAM, (ADDRESS, 0), reuse=False),
-    SocketSpec(SOCK_STREAM, (ADDRESS, 0), backlog=CONNECTIONS, reuse=False),
-)
+_ANY = DnsPorts(0, 0)
 
 _log = logging.getLogger(__name__)
 
@@ -74,11 +70,12 @@ class DnsServer:
 
     # --- sandboxes --------------------------------------------------------------------------------
 
-    def open(self, sandbox_id: str, ns_path: str, resolver: Resolver) -> DnsPorts:
-        """Listen inside the namespace. Raises KernelRefused; an open sandbox stays as it is."""
+    def open(self, sandbox_id: str, ns_path: str, resolver: Resolver, again: DnsPorts | None = None) -> DnsPorts:
+        """Listen inside the namespace, at the ports of an earlier life (`again`) if they are free. Raises
+        KernelRefused; an open sandbox stays as it is."""
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None:
-            udp, listener = open_sockets(ns_path, _LISTENING)
+            udp, listener = _listen(ns_path, again)
             sandbox = self._sandboxes[sandbox_id] = _Sandbox(sandbox_id, ns_path, resolver, udp, listener)
             self._loop.add_reader(udp.fileno(), self._on_datagrams, sandbox)
             self._loop.add_reader(listener.fileno(), self._on_connections, sandbox)
@@ -205,3 +202,21 @@ def _send(sock: socket, client: tuple[str, int], reply: bytes) -> None:
         sock.sendto(reply, client)
     except OSError as error:
         _log.debug("a reply was lost: %s", error)
+
+
+def _listen(ns_path: str, again: DnsPorts | None) -> list[socket]:
+    if again is not None:
+        try:
+            return open_sockets(ns_path, _listening(again))
+        except KernelRefused as refused:
+            if refused.missing:
+                raise
+    return open_sockets(ns_path, _listening(_ANY))
+
+
+def _listening(ports: DnsPorts) -> tuple[SocketSpec, SocketSpec]:
+    """Without SO_REUSEADDR: with it a process of the container could bind the same port and take the queries."""
+    return (
+        SocketSpec(SOCK_DGRAM, (ADDRESS, ports.udp), reuse=False),
+        SocketSpec(SOCK_STREAM, (ADDRESS, ports.tcp), backlog=CONNECTIONS, reuse=False),
+    )
