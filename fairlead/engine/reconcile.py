@@ -136,7 +136,7 @@ class Reconcile:
                 for endpoint in endpoints:
                     if endpoint.published:
                         await self._fabric.publisher.restore(endpoint)
-                if sandbox.dns is not None:
+                if self._fabric.resolvers.setting(sandbox, endpoints) is Setting.EMBEDDED:
                     await self._answer_again(container, sandbox)
             except Refusal as refusal:
                 _log.error("a sandbox could not be resumed: %s", refusal.message, extra={"container": container.name})
@@ -169,9 +169,15 @@ class Reconcile:
             _log.error("repair failed: %s", fault)
 
     def _on_drift(self, drift: Drift) -> None:
+        if drift.what == "link-new" and not self._is_needed(drift.name):
+            return
         self._drifts.add(drift)
         if self._repairing is None or self._repairing.done():
             self._repairing = asyncio.get_running_loop().create_task(self._answer())
+
+    def _is_needed(self, link: str) -> bool:
+        networks = (network for network in self._state.networks.values() if not network.config_only)
+        return any(link in DRIVERS[network.driver].stands_on(network) for network in networks)
 
     async def _answer(self) -> None:
         while self._drifts:
