@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+import shutil
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from pathlib import Path
 
 from fairlead.effects.oci.inotify import IN_CREATE, IN_MODIFY, IN_MOVED_TO, Inotify
 from fairlead.effects.oci.logformat import last_lines, parse, select
 from fairlead.model.container import Container
+from fairlead.model.errors import Failed
 from fairlead.model.runtime import LogEntry, LogQuery
 
 _BLOCK = 256 << 10
@@ -59,15 +61,32 @@ class LogFiles:
             turner = self._turn(container.id, size, files)
             self._turners[container.id] = asyncio.get_running_loop().create_task(turner)
 
-    def forget(self, container_id: str) -> None:
-        """The container is gone."""
+    def make_folder(self, container_id: str) -> None:
+        """The folder of a container's own files. Raises Failed."""
+        folder = self._folder / container_id
+        try:
+            folder.mkdir(parents=True, mode=0o710)
+        except OSError as error:
+            raise Failed(f"mkdir {folder}: {error.strerror}") from error
+
+    async def remove_folder(self, container_id: str) -> None:
+        self._let_go(container_id)
+        await asyncio.to_thread(shutil.rmtree, self._folder / container_id, ignore_errors=True)
+
+    async def keep_folders(self, container_ids: Collection[str]) -> None:
+        """Remove the folders of all other containers (at boot)."""
+        found = {folder.name for folder in self._folder.glob("*")}
+        for name in found.difference(container_ids):
+            await self.remove_folder(name)
+
+    def _let_go(self, container_id: str) -> None:
         turner = self._turners.pop(container_id, None)
         if turner is not None:
             turner.cancel()
 
     def close(self) -> None:
         for container_id in list(self._turners):
-            self.forget(container_id)
+            self._let_go(container_id)
 
     async def _turn(self, container_id: str, size: int, files: int) -> None:
         path = self.path(container_id)

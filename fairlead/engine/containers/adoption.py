@@ -2,7 +2,8 @@
 
 What the store says is compared with what is there. Recorded as running: it is watched, which also tells of an end that
 nobody saw (its restart policy then applies). Not recorded as running, yet with a bundle: a start that was never
-acknowledged, and is undone. A removal that was begun is finished.
+acknowledged, and is undone, with the mounts that it may have made before its bundle. A removal that was begun is
+finished, and a folder without a container is of a creation that never was.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.ending import Ending
 from fairlead.engine.containers.lifecycle import Lifecycle
 from fairlead.engine.containers.removal import Removal
+from fairlead.engine.containers.storage import Storage
 from fairlead.model.container import EXITED, REMOVING, RESTARTING, Container
 from fairlead.model.errors import NotModified, Refusal
 from fairlead.model.runtime import Survivor
@@ -26,8 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class Adoption:
-    def __init__(self, context: Context, ending: Ending, removal: Removal, lifecycle: Lifecycle) -> None:
-        self._context = context
+    def __init__(
+        self, context: Context, storage: Storage, ending: Ending, removal: Removal, lifecycle: Lifecycle
+    ) -> None:
+        self._context, self._storage = context, storage
         self._ending, self._removal, self._lifecycle = ending, removal, lifecycle
         self._bringing_up: asyncio.Task[None] | None = None
 
@@ -36,6 +40,7 @@ class Adoption:
         context = self._context
         for survivor in context.runtime.survivors():
             await self._settle(survivor)
+        await context.logs.keep_folders(context.state.containers)
         wanted = []
         for container in list(context.state.containers.values()):
             if container.state.status == REMOVING:
@@ -43,8 +48,10 @@ class Adoption:
             elif container.state.pid:
                 self._ending.started(container)
                 context.logs.follow_rotation(container)
-            elif await self._shall_run(container):
-                wanted.append(container.id)
+            else:
+                await self._storage.close(container)
+                if await self._shall_run(container):
+                    wanted.append(container.id)
         self._bringing_up = asyncio.get_running_loop().create_task(self._bring_up(wanted))
 
     async def _settle(self, survivor: Survivor) -> None:

@@ -44,7 +44,7 @@ class Containers:
         creation = Creation(context, storage)
         self.execs = Execs(context)
         self._health = Health(context, self.execs)
-        self._adoption = Adoption(context, self._ending, removal, lifecycle)
+        self._adoption = Adoption(context, storage, self._ending, removal, lifecycle)
         self._ending.relaunch, self._ending.remove = lifecycle.relaunch, removal.remove
         self._ending.on_start.append(self._health.started)
         self._ending.on_end += [self._health.ended, self.execs.container_ended]

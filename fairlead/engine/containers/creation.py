@@ -11,7 +11,7 @@ from fairlead.engine import records
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.storage import Storage
 from fairlead.model.container import Container, ContainerSpec
-from fairlead.model.errors import Conflict, Failed, Invalid
+from fairlead.model.errors import Conflict, Invalid
 from fairlead.model.ids import is_container_name
 from fairlead.model.image import Image
 
@@ -43,10 +43,7 @@ class Creation:
         container = self._describe(container_id, name, spec, image)
         network_warnings = await context.engine.sandboxes.prepare_create(container)
         container = replace(container, mounts=await self._storage.resolve(container, image))
-        try:
-            context.folder(container_id).mkdir(parents=True, mode=0o710)
-        except OSError as error:
-            raise Failed(f"cannot make {context.folder(container_id)}: {error.strerror}") from error
+        context.logs.make_folder(container_id)
         await context.store.commit([records.put(container)])
         context.state.put_container(container)
         context.announce(container, "create")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -118,7 +118,15 @@ class Logs(Protocol):
         """Keep the log's files within the container's `max-size` and `max-file` from now on."""
         ...
 
-    def forget(self, container_id: str) -> None: ...
+    def make_folder(self, container_id: str) -> None:
+        """The folder of a container's own files. Raises Failed."""
+        ...
+
+    async def remove_folder(self, container_id: str) -> None: ...
+
+    async def keep_folders(self, container_ids: Collection[str]) -> None:
+        """Remove the folders of all other containers (at boot)."""
+        ...
 
     def close(self) -> None: ...
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
@@ -61,8 +59,7 @@ class Removal:
         await context.engine.sandboxes.stop(container.id)
         await self._storage.close(container)
         await context.engine.rootfs.remove(container.id)
-        await asyncio.to_thread(shutil.rmtree, context.folder(container.id), ignore_errors=True)
-        context.logs.forget(container.id)
+        await context.logs.remove_folder(container.id)
         await context.store.commit([records.delete(container), *context.engine.sandboxes.removal(container.id)])
         context.state.drop_container(container.id)
         context.consoles.give_up(container.id)
