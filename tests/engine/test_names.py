@@ -25,9 +25,7 @@ class Listeners:
     def __init__(self) -> None:
         self.open_now: dict[str, SandboxResolver] = {}
 
-    def open(
-        self, sandbox_id: str, ns_path: str, resolver: SandboxResolver, again: DnsPorts | None = None
-    ) -> DnsPorts:
+    def open(self, sandbox_id: str, ns_path: str, resolver: SandboxResolver, again: DnsPorts | None = None) -> DnsPorts:
         self.open_now[sandbox_id] = resolver
         return DnsPorts(1, 2)
 
