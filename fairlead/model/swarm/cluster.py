@@ -1,0 +1,80 @@
+"""The swarm itself: its settings, its trust, its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+
+from fairlead.model.swarm.template import SECOND, LogDriver
+
+HOUR = 3600 * SECOND
+GOSSIP, IPSEC = "networking:gossip", "networking:ipsec"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSpec:
+    """`docker swarm update` changes these. `history_limit` below 0 keeps every task."""
+
+    name: str = "default"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    history_limit: int = 5
+    heartbeat: int = 5 * SECOND
+    cert_expiry: int = 90 * 24 * HOUR
+    snapshot_interval: int = 10_000
+    keep_old_snapshots: int = 0
+    election_tick: int = 10
+    heartbeat_tick: int = 1
+    log_entries_for_slow_followers: int = 500
+    autolock: bool = False
+    log_driver: LogDriver | None = None
+    ca_force_rotate: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionKey:
+    """A key of the data or control plane, hex. `lamport` orders the keys of a `subsystem`: the middle one of three is
+    the primary, the newest is known before it is used, the oldest is still accepted."""
+
+    subsystem: str
+    lamport: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinTokens:
+    worker: str = ""
+    manager: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RootCa:
+    """PEM texts. `previous` is trusted beside `cert` while a rotation is on; `key` is sealed where autolock is."""
+
+    cert: str = ""
+    key: str = ""
+    digest: str = ""
+    previous: str = ""
+    last_forced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """`pools` are where networks without a subnet take /`subnet_size` from. `keys_rotated` is when the encryption keys
+    were made anew; `lamport` is the newest key's time. `blacklist` are ids of nodes that were removed."""
+
+    id: str
+    spec: ClusterSpec = field(default_factory=ClusterSpec)
+    pools: tuple[IPv4Network, ...] = (IPv4Network("10.0.0.0/8"),)
+    subnet_size: int = 24
+    data_path_port: int = 4789
+    root: RootCa = field(default_factory=RootCa)
+    tokens: JoinTokens = field(default_factory=JoinTokens)
+    unlock_keys: tuple[str, ...] = ()
+    keys: tuple[EncryptionKey, ...] = ()
+    keys_rotated: int = 0
+    lamport: int = 0
+    blacklist: tuple[str, ...] = ()
+    version: int = 0
+    created: int = 0
+    updated: int = 0

@@ -1,0 +1,85 @@
+"""Tasks: one attempt to run one container of a service. What is wished and what is seen are different fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fairlead.model.swarm.attachment import Attachment
+from fairlead.model.swarm.endpoint import PortConfig, ServiceEndpoint
+from fairlead.model.swarm.states import TaskState
+from fairlead.model.swarm.template import TaskTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStatus:
+    container_id: str = ""
+    pid: int = 0
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """What is observed. `at` is when the state was entered, by the clock of who observed it; `error` is for the
+    ERROR column; `ports` are host-mode ports as the node bound them."""
+
+    state: TaskState = TaskState.NEW
+    at: int = 0
+    message: str = ""
+    error: str = ""
+    container: ContainerStatus | None = None
+    ports: tuple[PortConfig, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """`slot` numbers the replicas of a service from 1; tasks of global services have slot 0 and a node from birth.
+
+    `spec` is the template that the task was made from and never changes. `iteration` is the run of a job that it
+    belongs to. `not_before` is when a task wished READY may be wished RUNNING (a restart's delay); `replaces` is the
+    task whose end it waits for.
+    """
+
+    id: str
+    service_id: str
+    spec: TaskTemplate
+    service_name: str = ""
+    slot: int = 0
+    node_id: str = ""
+    status: TaskStatus = field(default_factory=TaskStatus)
+    desired: TaskState = TaskState.RUNNING
+    endpoint: ServiceEndpoint | None = None
+    attachments: tuple[Attachment, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    iteration: int = 0
+    not_before: int = 0
+    replaces: str = ""
+    version: int = 0
+    created: int = 0
+    updated: int = 0
+
+    @property
+    def place(self) -> str:
+        """What a service has one task of at a time: the slot, or for global services the node."""
+        return str(self.slot) if self.slot else self.node_id
+
+    @property
+    def wanted(self) -> bool:
+        """Somebody wants it to run (or to be ready for that, or to complete)."""
+        return self.desired <= TaskState.COMPLETE
+
+    @property
+    def live(self) -> bool:
+        """Wanted, and it has not ended."""
+        return self.desired <= TaskState.COMPLETE and self.status.state <= TaskState.RUNNING
+
+    @property
+    def dead(self) -> bool:
+        """No container of it runs or will: it ended, or was given up before a node had it."""
+        state = self.status.state
+        return state.ended or (state < TaskState.ASSIGNED and self.desired > TaskState.COMPLETE)
+
+    @property
+    def holds_resources(self) -> bool:
+        """Something of its node is set aside for it: until it has ended, whatever is wished."""
+        return TaskState.ASSIGNED <= self.status.state <= TaskState.RUNNING
