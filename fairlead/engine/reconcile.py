@@ -186,13 +186,15 @@ class Reconcile:
             tables = {drift.name for drift in drifts if drift.what in ("table-gone", "element-gone")}
             if tables & {NAME, USER_NAME, ""} or any(drift.what == "messages-lost" for drift in drifts):
                 await self._rewrite_table()
-            links = {drift for drift in drifts if drift.what.startswith("link") and self._is_expected(drift.name)}
+            links = {drift for drift in drifts if drift.what.startswith("link") and self._concerns_us(drift)}
             if links or any(drift.what == "messages-lost" for drift in drifts):
                 await self.repair(", ".join(sorted(f"{drift.what} {drift.name}" for drift in links)))
 
-    def _is_expected(self, link: str) -> bool:
+    def _concerns_us(self, drift: Drift) -> bool:
         """Whether a link has to be there; what we took away ourselves goes down before it goes."""
-        return any(getattr(operation, "name", "") == link for operation in self._expectation.operations())
+        if drift.what == "link-new":
+            return True
+        return any(getattr(operation, "name", "") == drift.name for operation in self._expectation.operations())
 
     async def close(self) -> None:
         if self._repairing is not None:

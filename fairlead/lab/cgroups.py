@@ -14,12 +14,18 @@ HIERARCHIES = Path("/sys/fs/cgroup")
 
 
 def remove_below(directory: Path) -> None:
-    """Remove the groups of every daemon whose exec-root lies below `directory`."""
-    for note in directory.glob("*/exec/cgroup"):
-        name = note.read_text().strip().strip("/")
-        if name.startswith("fairlead"):
-            for group in [HIERARCHIES / name, *HIERARCHIES.glob(f"*/{name}")]:
-                _remove_tree(group)
+    """Remove the groups of the daemons of all nodes below `directory`."""
+    for node in directory.iterdir() if directory.is_dir() else ():
+        remove_of(node)
+
+
+def remove_of(node: Path) -> None:
+    """Remove the groups of the daemon of one node, by its directory."""
+    note = node / "exec" / "cgroup"
+    name = note.read_text().strip().strip("/") if note.exists() else ""
+    if name.startswith("fairlead"):
+        for group in [HIERARCHIES / name, *HIERARCHIES.glob(f"*/{name}")]:
+            _remove_tree(group)
 
 
 def _remove_tree(group: Path, seconds: float = 5) -> None:

@@ -142,6 +142,14 @@ def start(name: str, host: str) -> None:
 
 @lab.command()
 @_name
+@click.argument("host")
+def reboot(name: str, host: str) -> None:
+    """End a host with everything that runs on it, and start it again; its disk stays."""
+    Laboratory.open(name).reboot(host)
+
+
+@lab.command()
+@_name
 @click.argument("a")
 @click.argument("b")
 def cut(name: str, a: str, b: str) -> None:

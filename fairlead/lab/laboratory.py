@@ -16,11 +16,12 @@ import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from fairlead.lab import faults, record, services, underlay
-from fairlead.lab.cgroups import remove_below
+from fairlead.lab.cgroups import remove_below, remove_of
 from fairlead.lab.machine import Machine
 from fairlead.lab.node import Node, boot, until
 from fairlead.lab.record import Record
@@ -38,6 +39,7 @@ class Laboratory:
         self.name = remembered.name
         self.topology: Topology = remembered.topology
         self.directory: Path = record.root() / remembered.name
+        self._machines: dict[str, Machine] = {}
 
     # --- life ---------------------------------------------------------------------------------------
 
@@ -93,13 +95,36 @@ class Laboratory:
     def host(self, name: str) -> Machine:
         if name not in self.topology.hosts:
             raise NotFound(f'lab "{self.name}" has no host "{name}"; hosts: {", ".join(self.topology.hosts)}')
-        return Machine(self.topology.hosts[name], self._node(name), self._record.daemon_flags)
+        if name not in self._machines:
+            self._machines[name] = Machine(self.topology.hosts[name], self._node(name), self._record.daemon_flags)
+        return self._machines[name]
 
     def node(self, name: str) -> Node:
         """A host, a router or the fabric."""
         if name not in self._record.nodes:
             raise NotFound(f'lab "{self.name}" has no node "{name}"; nodes: {", ".join(self._record.nodes)}')
         return self._node(name)
+
+    def reboot(self, name: str) -> None:
+        """End a host with all that runs on it, and start it again: its disk stays, what was in memory is gone."""
+        machine = self.host(name)
+        machine.node.end()
+        fabric = self.node(underlay.FABRIC)
+        for cable in self._cables(name):
+            until(partial(fabric.lacks_link, cable.port), f"the old end of {cable.name} to go", 15)
+        remove_of(machine.directory)
+        shutil.rmtree(machine.directory / "exec", ignore_errors=True)
+        machine.pidfile.unlink(missing_ok=True)
+        machine.node = booted = self._boot_one(name)
+        self._record.nodes[name] = (booted.pid, booted.born)
+        record.save(self._record)
+        fabric.batch("ip", underlay.cable_commands(self.topology, name, booted.pid))
+        booted.batch("ip", underlay.node_commands(self.topology, self.topology.hosts[name]))
+        for port, impairment in self._record.impaired.items():
+            if any(cable.port == port for cable in self._cables(name)):
+                self._impose(port, impairment)
+        if _has_daemon(machine.host):
+            machine.start()
 
     # --- faults ---------------------------------------------------------------------------------------
 
@@ -130,11 +155,7 @@ class Laboratory:
         if cable is None:
             names = ", ".join(c.name for c in underlay.cables(self.topology))
             raise NotFound(f'lab "{self.name}" has no link "{link}"; links: {names}')
-        fabric = self.node(underlay.FABRIC)
-        if has_netem(fabric):
-            fabric.batch("tc", faults.netem_commands(cable.port, impairment))
-        else:
-            fabric.nft(faults.nft_impairment(cable.port, impairment))
+        self._impose(cable.port, impairment)
         self._record.impaired[cable.port] = impairment
         record.save(self._record)
 
@@ -162,6 +183,13 @@ class Laboratory:
         self._record.cuts = pairs
         record.save(self._record)
         self.node(underlay.FABRIC).nft(faults.cut_rules(pairs))
+
+    def _impose(self, port: str, impairment: faults.Impairment) -> None:
+        fabric = self.node(underlay.FABRIC)
+        if has_netem(fabric):
+            fabric.batch("tc", faults.netem_commands(port, impairment))
+        else:
+            fabric.nft(faults.nft_impairment(port, impairment))
 
     def _boot_all(self, progress: Progress) -> None:
         names = [underlay.FABRIC, *self.topology.nodes]

@@ -110,6 +110,11 @@ class Node:
         bound = f":{port:04X} "
         return any(bound in line[:30] for line in Path(f"/proc/{self.pid}/net/{protocol}").read_text().splitlines())
 
+    def lacks_link(self, name: str) -> bool:
+        """Whether the node has no interface of that name."""
+        text = Path(f"/proc/{self.pid}/net/dev").read_text()
+        return not any(line.strip().startswith(f"{name}:") for line in text.splitlines())
+
     def end(self) -> None:
         """Kill PID 1: the kernel ends all that runs in the node. Returns when it is gone."""
         if not self.alive:

@@ -53,10 +53,19 @@ def fabric_commands(topology: Topology, pids: Mapping[str, int]) -> list[str]:
     for name in topology.switches:
         lines.append(f"link add {name} type bridge forward_delay 0 mcast_snooping 0")
         lines.append(f"link set {name} up")
+    for node, pid in pids.items():
+        lines += cable_commands(topology, node, pid)
+    return lines
+
+
+def cable_commands(topology: Topology, node: str, pid: int) -> list[str]:
+    """Run in the fabric: the cables of one node, whose namespace is that of `pid`."""
+    lines = []
     for cable in cables(topology):
-        peer = f"peer name {cable.ifname} netns {pids[cable.node]} mtu {cable.mtu}"
-        lines.append(f"link add {cable.port} mtu {cable.mtu} type veth {peer}")
-        lines.append(f"link set {cable.port} master {cable.switch} alias {cable.name} up")
+        if cable.node == node:
+            peer = f"peer name {cable.ifname} netns {pid} mtu {cable.mtu}"
+            lines.append(f"link add {cable.port} mtu {cable.mtu} type veth {peer}")
+            lines.append(f"link set {cable.port} master {cable.switch} alias {cable.name} up")
     return lines
 
 

@@ -23,8 +23,8 @@ class ObservedLink:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Something changed that the daemon did not do: `what` is "link-gone", "table-gone", "element-gone", "link-down",
-    `name` the link or table; or "messages-lost": anything may have. Sent by the monitor, answered by reconcile."""
+    """Something changed that the daemon did not do: `what` is "link-gone", "link-down", "link-new" (of anybody,
+    also when renamed), "table-gone", "element-gone", `name` the link or table; or "messages-lost": anything may have. Sent by the monitor, answered by reconcile."""
 
     what: str
     name: str

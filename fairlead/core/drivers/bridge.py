@@ -54,6 +54,9 @@ class Bridge:
     def link(self, network: Network) -> str:
         return network.options.get(bridge_options.NAME) or names.bridge(network.id)
 
+    def stands_on(self, network: Network) -> tuple[str, ...]:
+        return ()
+
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
         warnings = bridge_options.check(network.options)
         chosen = bridge_options.read(network.options)

@@ -118,6 +118,10 @@ class Driver(Protocol):
         """The Linux name of the network's own interface ("" for none), from the network's id and options."""
         ...
 
+    def stands_on(self, network: Network) -> tuple[str, ...]:
+        """Links of the host that the network needs and does not make; when one comes back, it is to be repaired."""
+        ...
+
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
         """Warnings about a network that shall be made; raises a `Refusal` when it cannot be."""
         ...

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fairlead.core.drivers import endpoint_options, options, parents
-from fairlead.core.drivers.contract import Abilities, Neighbourhood
+from fairlead.core.drivers.contract import Abilities, Neighbourhood, Site
 from fairlead.core.drivers.options import Options
 from fairlead.core.drivers.sublink import Sublink, mtu_of
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Failed, NotAllowed
 from fairlead.model.network import Network
-from fairlead.model.plan import AddMacvlan
+from fairlead.model.plan import AddMacvlan, Plan
 
 MODE = "macvlan_mode"
 MODES = ("bridge", "private", "vepa", "passthru")
@@ -44,6 +44,13 @@ class Macvlan(Sublink):
 
     def validate_endpoint(self, network: Network, endpoint: Endpoint) -> None:
         endpoint_options.check(endpoint.spec.driver_opts)
+
+    def attach(self, network: Network, endpoint: Endpoint, site: Site) -> Plan:
+        if _mode_of(network) == PASSTHRU and site.sharing:
+            raise NotAllowed(
+                f"network {network.name} hands its parent interface {network.link} through to one container, and has one"
+            )
+        return super().attach(network, endpoint, site)
 
     def _interface(self, network: Network, endpoint: Endpoint, ns: str) -> AddMacvlan:
         mode, mtu = _mode_of(network), mtu_of(network)

@@ -46,6 +46,15 @@ def name_of(network: Network) -> str:
     return network.options[PARENT]
 
 
+def needs(network: Network) -> tuple[str, ...]:
+    """The host's interfaces without which the network's parent cannot be: itself, and what a VLAN lies on."""
+    if stands_alone(network):
+        return ()
+    parent = network.options[PARENT]
+    found = _VLAN.fullmatch(parent)
+    return (parent, found["base"]) if found else (parent,)
+
+
 def validate(network: Network, around: Neighbourhood) -> None:
     """Raise a Refusal when the parent cannot carry this network."""
     if stands_alone(network):

@@ -38,8 +38,6 @@ def place(endpoints: Sequence[Endpoint], ports: int = PORTS) -> int:
 
 def sharing(endpoints: Iterable[Endpoint], endpoint: Endpoint) -> int:
     """How many others lie in the endpoint's segment."""
-    if endpoint.segment == 0:
-        return 0
     return sum(other.segment == endpoint.segment and other.id != endpoint.id for other in endpoints)
 
 

@@ -43,6 +43,9 @@ class Sublink(ABC):
     def link(self, network: Network) -> str:
         return parents.name_of(network)
 
+    def stands_on(self, network: Network) -> tuple[str, ...]:
+        return parents.needs(network)
+
     def _require(self, facts: HostFacts) -> None:
         if self.name not in facts.features:
             raise Failed(f"this kernel has no {self.name}: load its module, or choose another driver")

@@ -1,8 +1,8 @@
 """Noticing what others do to our links and tables, by rtnetlink's and nf_tables' multicast groups.
 
 Changes of nf_tables carry the port id of the socket that made them: ours are passed over. Links carry no author, but we
-move every link into the doomed group before we delete it, and its last message says so. Only links whose alias begins
-with our owner tag are reported. When the kernel had to drop messages, everything is suspect: `messages-lost`.
+move every link into the doomed group before we delete it, and its last message says so. Of links only the loss of those
+is reported whose alias begins with our owner tag, and of all others that they have appeared. When the kernel had to drop messages, everything is suspect: `messages-lost`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from fairlead.effects.kernel import links
 from fairlead.effects.kernel import nft_constants as nf
 from fairlead.effects.kernel.attributes import parse, read_text
-from fairlead.effects.kernel.link_reader import EVERY_LINK, read_link
+from fairlead.effects.kernel.link_reader import EVERY_LINK, SeenLink, read_link
 from fairlead.effects.kernel.netlink import DUMP, HEADER, NETFILTER, REQUEST, ROUTE, split_with_sender
 from fairlead.effects.kernel.reaper import DOOMED
 from fairlead.model.observed import Drift
@@ -42,9 +42,11 @@ class Monitor:
     def __init__(self, owner: str, port_id: int, on_drift: Callable[[Drift], None]) -> None:
         self._owner, self._port_id, self._on_drift = owner, port_id, on_drift
         self._up: set[int] = set()
+        self._names: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
         self._links = _listener(ROUTE, _LINK_GROUP)
         self._rules = _listener(NETFILTER, _NFTABLES_GROUP)
+        self._links_port = self._links.getsockname()[0]
         self._loop.add_reader(self._links, self._drain, self._links, self._link_changed)
         self._loop.add_reader(self._rules, self._drain, self._rules, self._rules_changed)
         self._ask_for_links()
@@ -77,7 +79,7 @@ class Monitor:
         for drift in drifts:
             self._on_drift(drift)
 
-    def _link_changed(self, kind: int, _: int, payload: bytes) -> Iterable[Drift]:
+    def _link_changed(self, kind: int, port: int, payload: bytes) -> Iterable[Drift]:
         if kind not in (links.NEWLINK, links.DELLINK) or payload[0] != socket.AF_UNSPEC:
             return
         link = read_link(payload)
@@ -86,12 +88,24 @@ class Monitor:
             self._up.add(link.index)
         else:
             self._up.discard(link.index)
-        if link.group == DOOMED or not link.alias.startswith(self._owner):
+        appeared = self._note_name(link, kind == links.NEWLINK)
+        if link.group == DOOMED:
+            return
+        if not link.alias.startswith(self._owner):
+            if appeared and port != self._links_port:
+                yield Drift("link-new", link.name)
             return
         if kind == links.DELLINK:
             yield Drift("link-gone", link.name)
         elif was_up and not link.up:
             yield Drift("link-down", link.name)
+
+    def _note_name(self, link: SeenLink, there: bool) -> bool:
+        """Whether the link has a name now that it had not before."""
+        known = self._names.pop(link.index, "")
+        if there:
+            self._names[link.index] = link.name
+        return there and known != link.name
 
     def _rules_changed(self, kind: int, port: int, payload: bytes) -> Iterable[Drift]:
         if kind in _TABLE_EVENTS and port != self._port_id:
