@@ -61,11 +61,12 @@ def usage(cgroup: str, root: Path = ROOT) -> Usage:
 def remove(cgroup: str, root: Path = ROOT) -> bool:
     """Remove the container's empty cgroups; False when one still has processes."""
     bases = [root] if unified(root) else [root / name for name in V1_CONTROLLERS]
-    removed = [_remove_tree(base / cgroup.lstrip("/")) for base in bases]
+    removed = [remove_tree(base / cgroup.lstrip("/")) for base in bases]
     return all(removed)
 
 
-def _remove_tree(folder: Path) -> bool:
+def remove_tree(folder: Path) -> bool:
+    """Remove a cgroup and those below it; False when one still has processes, True also when it is not there."""
     for path, _, _ in os.walk(folder, topdown=False):
         try:
             os.rmdir(path)

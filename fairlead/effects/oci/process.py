@@ -180,7 +180,7 @@ async def read_some(descriptor: int, size: int = 65536) -> bytes:
         try:
             return os.read(descriptor, size)
         except BlockingIOError:
-            await _ready(descriptor, write=False)
+            await readable(descriptor)
         except OSError:
             return b""
 
@@ -194,6 +194,11 @@ async def write_all(descriptor: int, data: bytes) -> None:
             view = view[os.write(descriptor, view) :]
         except BlockingIOError:
             await _ready(descriptor, write=True)
+
+
+async def readable(descriptor: int) -> None:
+    """Wait until there is something to read, or the other end has gone."""
+    await _ready(descriptor, write=False)
 
 
 async def _ready(descriptor: int, write: bool) -> None:

@@ -32,6 +32,7 @@ from fairlead.effects.oci.capabilities import available_here
 from fairlead.effects.oci.conmon import Bundle, Programs
 from fairlead.effects.oci.exec import ExecCommand, ExecProcess
 from fairlead.effects.oci.process import NO_STATUS, Exit, adopt_orphans, run
+from fairlead.effects.oci.runcstate import forget, release
 from fairlead.effects.oci.seccomp import Profiles
 from fairlead.effects.oci.shm import make_shm, remove_shm
 from fairlead.effects.oci.users import identity_in
@@ -92,9 +93,8 @@ class OciRuntime:
 
     async def start(self, container_id: str) -> None:
         """Let the first process go."""
-        done = await run(self._runc("start", container_id), self._env)
-        if done.status != 0:
-            raise RuntimeRefused(_reason(done.stderr))
+        if not await release(self._runtime_root / container_id):
+            await self._command("start", container_id)
 
     def connect(self, container_id: str) -> attach.ConsoleClient:
         """A client of the container's console. Raises OSError when it does not run."""
@@ -200,13 +200,20 @@ class OciRuntime:
         watch = self._watches.pop(container_id, None)
         if watch is not None:
             watch.cancel()
-        if (self._runtime_root / container_id).exists():
+        if (self._runtime_root / container_id).exists() and not await self._forget_ended(bundle):
             done = await run(self._runc("delete", "--force", container_id), self._env)
             if done.status != 0 and (self._runtime_root / container_id).exists():
                 raise Failed(f"cannot discard container {container_id}: {_reason(done.stderr)}")
         await self._end_monitor(bundle)
         remove_shm(bundle.folder / "shm")
         shutil.rmtree(bundle.folder, ignore_errors=True)
+
+    async def _forget_ended(self, bundle: Bundle) -> bool:
+        """Do what `runc delete` does for a container that has ended; False when it may still have processes."""
+        if bundle.exit_code() is None:
+            return False
+        state = self._runtime_root / bundle.container_id
+        return await asyncio.to_thread(forget, state)
 
     async def _end_monitor(self, bundle: Bundle) -> None:
         """A conmon whose container is gone ends by itself; one that was caught before it made any is told to."""

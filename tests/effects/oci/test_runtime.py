@@ -205,6 +205,11 @@ async def used_more_than(yard: Yard, container: Container, cpu: int) -> bool:
     return yard.runtime.usage(container).cpu.total > cpu
 
 
+async def has_processes(yard: Yard, container: Container, count: int) -> bool:
+    """runc's init has threads until it has become the container's own program."""
+    return yard.runtime.usage(container).pids == count
+
+
 async def test_usage_and_processes(yard: Yard) -> None:
     launch = yard.launch("while :; do :; done", ContainerSpec("i", resources=Resources(pids=30)))
     async with yard.created(launch) as container_id:
@@ -212,6 +217,7 @@ async def test_usage_and_processes(yard: Yard) -> None:
         container = launch.container
         before = yard.runtime.usage(container)
         await eventually(lambda: used_more_than(yard, container, before.cpu.total))
+        await eventually(lambda: has_processes(yard, container, 1))
         usage = yard.runtime.usage(container)
         assert (usage.pids, usage.pids_limit) == (1, 30)
         assert usage.memory.usage > 0
@@ -380,3 +386,23 @@ async def test_the_hosts_network_can_be_used(yard: Yard) -> None:
     launch = replace(yard.launch("readlink /proc/self/ns/net"), netns="")
     assert (await yard.run(launch)).exit_code == 0
     assert yard.log(launch) == [os.readlink("/proc/self/ns/net")]
+
+
+async def test_a_container_that_was_killed_before_its_start_cannot_be_started(yard: Yard) -> None:
+    launch = yard.launch("echo never")
+    launched = await yard.runtime.create(launch)
+    os.kill(launched.pid, signal.SIGKILL)
+    await asyncio.wait_for(yard.end_of(launch.container.id), PATIENCE)
+    with pytest.raises(RuntimeRefused, match="cannot start a container"):
+        await yard.runtime.start(launch.container.id)
+    assert yard.log(launch) == []
+
+
+async def test_processes_that_outlive_the_first_one_are_killed(yard: Yard) -> None:
+    """In the host's pid namespace the kernel does not do it."""
+    launch = yard.launch("sleep 1000 & echo $!", pid="")
+    assert (await yard.run(launch)).exit_code == 0
+    left = int(yard.log(launch)[0])
+    await yard.runtime.discard(launch.container.id)
+    assert not Path(f"/proc/{left}/exe").exists()
+    assert yard.runtime.pids(launch.container) == ()

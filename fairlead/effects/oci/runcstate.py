@@ -1,0 +1,62 @@
+"""runc's state directory, for the two commands that are worth doing without a process.
+
+`runc start` and `runc delete` take 4 and 6 ms, nearly all of it the start of a Go program, in a `docker run -d` of 50
+and a `docker rm -f` of 17. What they do is small and has not changed since runc 1.0:
+
+    start     the container's init waits in open(2) of the fifo `exec.fifo`: reading it lets init go on
+    delete    the container's cgroups (named in `state.json`) are removed, then the directory
+
+Whenever something is not as expected these functions say so and the caller runs runc itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from fairlead.effects.oci.cgroup import remove_tree
+from fairlead.effects.oci.process import readable
+
+FIFO, STATE = "exec.fifo", "state.json"
+PATIENCE = 2.0
+"""Seconds that init may take to reach its fifo after `runc create` has returned."""
+
+
+class _State(msgspec.Struct):
+    cgroup_paths: dict[str, str] = {}
+
+
+async def release(state: Path) -> bool:
+    """Let a created container's first process go; False when it does not wait at its fifo."""
+    try:
+        fifo = os.open(state / FIFO, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await readable(fifo)
+        if os.read(fifo, 1) != b"0":
+            return False
+    except (TimeoutError, BlockingIOError):
+        return False
+    finally:
+        os.close(fifo)
+    (state / FIFO).unlink(missing_ok=True)
+    return True
+
+
+def forget(state: Path) -> bool:
+    """Remove an ended container's cgroups and state; False when a cgroup still has processes. Blocks."""
+    try:
+        paths = msgspec.json.decode((state / STATE).read_bytes(), type=_State).cgroup_paths
+        removed = [remove_tree(Path(path)) for path in paths.values()]
+    except (OSError, msgspec.DecodeError):
+        return False
+    if not all(removed):
+        return False
+    shutil.rmtree(state, ignore_errors=True)
+    return True
