@@ -82,15 +82,17 @@ def test_timers_ring_like_a_sorted_dictionary(settings_: list[tuple[str, float |
 
 @given(st.integers(1, 12), st.lists(st.tuples(names, st.integers(1, 200)), min_size=1, max_size=20))
 def test_the_queue_sends_each_subjects_last_word_exactly_as_often_as_allowed(limit: int, adds: list) -> None:
-    queue = Queue(lambda scope: limit)
+    queue = Queue(lambda scope: limit, 150)
     for count, (name, size) in enumerate(adds):
         queue.add(Broadcast(name, "", bytes([count]) * size))
     last = {name: bytes([count]) * size for count, (name, size) in enumerate(adds)}
     sent: list[bytes] = []
     for _ in range(limit * len(adds) + 1):
-        packet = queue.pack(250, ("",), 250)
+        packet = queue.pack(250, ("",))
         assert sum(map(len, packet)) <= 250
-        sent += packet
+        large = queue.take_large(("",))
+        assert all(len(blob) > 150 for blob in large)
+        sent += packet + large
     assert sorted(sent) == sorted(blob for blob in last.values() for _ in range(limit))
     assert len(queue) == 0
 

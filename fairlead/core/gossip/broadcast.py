@@ -7,7 +7,7 @@ what room is left with the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 EVERYWHERE = ""
@@ -27,11 +27,14 @@ class Broadcast(NamedTuple):
 class Queue:
     """Broadcasts by how often they were sent. `limit(scope)` says how often is enough.
 
+    What has more than `largest` bytes fits no packet and is taken separately.
     `added` counts what was ever queued. While `muted`, nothing is: news that came in bulk is left to the digests.
     """
 
-    def __init__(self, limit: Callable[[str], int]) -> None:
+    def __init__(self, limit: Callable[[str], int], largest: int) -> None:
         self._limit = limit
+        self._largest = largest
+        self._large: dict[Hashable, None] = {}
         self._levels: list[dict[Hashable, Broadcast]] = [{}]
         self._level_of: dict[Hashable, int] = {}
         self._scopes: dict[str, int] = {}
@@ -48,12 +51,14 @@ class Queue:
         self.added += 1
         self._levels[0][broadcast.subject] = broadcast
         self._level_of[broadcast.subject] = 0
+        if len(broadcast.blob) > self._largest:
+            self._large[broadcast.subject] = None
         self._scopes[broadcast.scope] = self._scopes.get(broadcast.scope, 0) + 1
 
     def drop(self, subject: Hashable) -> None:
         level = self._level_of.pop(subject, None)
         if level is not None:
-            self._uncount(self._levels[level].pop(subject).scope)
+            self._uncount(self._levels[level].pop(subject))
 
     def clear(self) -> None:
         for subject in list(self._level_of):
@@ -69,26 +74,24 @@ class Queue:
                 return broadcast
         return None
 
-    def pack(self, room: int, scopes: tuple[str, ...], largest: int) -> list[bytes]:
-        """Takes records of these scopes, none over `largest` bytes, that fit into `room` bytes together."""
+    def pack(self, room: int, scopes: tuple[str, ...]) -> list[bytes]:
+        """Takes records of these scopes that fit into `room` bytes together."""
         taken: list[tuple[int, Broadcast]] = []
-        for told, broadcast in self._waiting(scopes):
-            if len(broadcast.blob) <= min(room, largest):
-                room -= len(broadcast.blob)
-                taken.append((told, broadcast))
-                if room < SMALLEST:
-                    break
-        return self._send(taken)
-
-    def take_larger(self, size: int, scopes: tuple[str, ...]) -> list[bytes]:
-        """Takes the records of these scopes that are larger than `size` bytes."""
-        return self._send([(told, item) for told, item in self._waiting(scopes) if len(item.blob) > size])
-
-    def _waiting(self, scopes: tuple[str, ...]) -> Iterator[tuple[int, Broadcast]]:
         for told, level in enumerate(self._levels):
             for broadcast in level.values():
-                if broadcast.scope in scopes:
-                    yield told, broadcast
+                size = len(broadcast.blob)
+                if size <= room and size <= self._largest and broadcast.scope in scopes:
+                    room -= size
+                    taken.append((told, broadcast))
+            if room < SMALLEST:
+                break
+        return self._send(taken)
+
+    def take_large(self, scopes: tuple[str, ...]) -> list[bytes]:
+        """Takes the records of these scopes that fit no packet."""
+        levels = [(subject, self._level_of[subject]) for subject in self._large]
+        waiting = [(told, self._levels[told][subject]) for subject, told in levels]
+        return self._send([(told, broadcast) for told, broadcast in waiting if broadcast.scope in scopes])
 
     def _send(self, taken: list[tuple[int, Broadcast]]) -> list[bytes]:
         for told, broadcast in taken:
@@ -100,14 +103,15 @@ class Queue:
         told = level + 1
         if told >= self._limit(broadcast.scope):
             del self._level_of[broadcast.subject]
-            self._uncount(broadcast.scope)
+            self._uncount(broadcast)
             return
         while len(self._levels) <= told:
             self._levels.append({})
         self._levels[told][broadcast.subject] = broadcast
         self._level_of[broadcast.subject] = told
 
-    def _uncount(self, scope: str) -> None:
-        self._scopes[scope] -= 1
-        if not self._scopes[scope]:
-            del self._scopes[scope]
+    def _uncount(self, broadcast: Broadcast) -> None:
+        self._large.pop(broadcast.subject, None)
+        self._scopes[broadcast.scope] -= 1
+        if not self._scopes[broadcast.scope]:
+            del self._scopes[broadcast.scope]

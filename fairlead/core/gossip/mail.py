@@ -21,6 +21,11 @@ class Datagram(NamedTuple):
     data: bytes
 
 
+def room(turn: Turn) -> int:
+    """Bytes of messages that a packet of this node has room for."""
+    return turn.config.mtu - OVERHEAD - len(codec.packet_head(turn.identity.name)) - 2
+
+
 class Mail:
     """`takes_part(network, name)` says whether a member should hear what concerns a network."""
 
@@ -30,14 +35,14 @@ class Mail:
         self._queue = queue
         self._takes_part = takes_part
         self._head = codec.packet_head(turn.identity.name)
-        self._room = turn.config.mtu - OVERHEAD - len(self._head) - 2
+        self._room = room(turn)
         self._out: list[Datagram] = []
 
     def send(self, to: Address, name: str | None, messages: list[bytes]) -> None:
         """Sends messages, with waiting records beside them when the recipient's name is known."""
         if name is not None and len(self._queue):
-            room = self._room - sum(map(len, messages))
-            messages = messages + self._queue.pack(room, self.scopes(name), room)
+            left = self._room - sum(map(len, messages))
+            messages = messages + self._queue.pack(left, self.scopes(name))
         data = self._envelope.seal(codec.packet(self._head, messages))
         counters = self._turn.counters
         counters.packets_sent += 1
@@ -47,7 +52,7 @@ class Mail:
     def send_records(self, to: Address, name: str, packets: int) -> list[bytes]:
         """Sends up to so many packets of waiting records. Returns the records that are too large for any packet."""
         scopes = self.scopes(name)
-        waiting = self._queue.pack(self._room * packets, scopes, self._room)
+        waiting = self._queue.pack(self._room * packets, scopes)
         while waiting:
             size = count = 0
             while count < len(waiting) and size + len(waiting[count]) <= self._room:
@@ -55,11 +60,13 @@ class Mail:
                 count += 1
             self.send(to, None, waiting[:count])
             waiting = waiting[count:]
-        return self._queue.take_larger(self._room, scopes)
+        return self._queue.take_large(scopes) if scopes else []
 
     def scopes(self, name: str) -> tuple[str, ...]:
         return tuple(scope for scope in self._queue.scopes() if scope == EVERYWHERE or self._takes_part(scope, name))
 
     def take(self) -> list[Datagram]:
+        if not self._out:
+            return []
         out, self._out = self._out, []
         return out

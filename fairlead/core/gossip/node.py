@@ -11,14 +11,15 @@ says when to come back and why. The same inputs give the same outputs.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from fairlead.core.gossip.broadcast import EVERYWHERE
 from fairlead.core.gossip.calls import Call
 from fairlead.core.gossip.config import LAN, Config
 from fairlead.core.gossip.coordinates import Place, distance
 from fairlead.core.gossip.counters import Counters
-from fairlead.core.gossip.errors import GossipError, PeerError
+from fairlead.core.gossip.errors import PeerError
 from fairlead.core.gossip.events import EntryEvent, EntrySet, Event
 from fairlead.core.gossip.inbox import Inbox
 from fairlead.core.gossip.join import RECONNECT
@@ -30,7 +31,7 @@ from fairlead.core.gossip.probe import ASK_WITNESSES, CONCLUDE, PROBE
 from fairlead.core.gossip.report import report
 from fairlead.core.gossip.spread import PUSH, TICK
 from fairlead.core.gossip.timers import Timer
-from fairlead.core.gossip.turn import Identity
+from fairlead.core.gossip.turn import Identity, check_labels
 from fairlead.core.gossip.watch import Watch
 from fairlead.core.gossip.wire.messages import Entry, Record, Verdict
 
@@ -67,56 +68,50 @@ class Node:
 
     def join(self, seeds: Iterable[Address], now: float) -> None:
         """Enters the cluster through any of these nodes, now or as soon as one of them answers."""
-        self._begin(now).joiner.join(list(seeds))
-        self._parts.spread.news()
+        with self._turn_at(now) as parts:
+            parts.joiner.join(list(seeds))
 
     def leave(self, now: float) -> None:
         """Says goodbye. The node should run on until `farewell_said`, then stop."""
-        self._begin(now).membership.leave()
-        self._turn.timers.cancel(PROBE)
-        self._turn.timers.cancel(RECONNECT)
-        self._parts.spread.news()
+        with self._turn_at(now) as parts:
+            parts.membership.leave()
+            parts.turn.timers.cancel(PROBE)
+            parts.turn.timers.cancel(RECONNECT)
 
     @property
     def farewell_said(self) -> bool:
         return not self._parts.roster.own.present and not len(self._parts.queue)
 
     def set_labels(self, labels: bytes, now: float) -> None:
-        """Labels travel with the membership record, to every node."""
-        if len(labels) > 512:
-            raise GossipError(f"labels have {len(labels)} bytes; at most 512 travel with a member")
-        self._begin(now).membership.renew(labels=labels)
-        self._parts.spread.news()
+        """Labels travel with the membership record, to every node. Raises GossipError when they are too long."""
+        check_labels(labels)
+        with self._turn_at(now) as parts:
+            parts.membership.renew(labels=labels)
 
     def join_network(self, network: str, now: float) -> None:
         """Takes part in a network: its rows come here, and rows can be written to it."""
-        self._begin(now).tables.join(network)
-        others = [self._parts.roster.get(name) for name in self._parts.tables.participants(network)]
-        present = [member for member in others if member and member.present and member.name != self.name]
-        if present:
-            chosen = self._turn.rng.choice(present)
-            shared = [*self._parts.tables.shared(chosen.name)]
-            self._parts.syncer.start(chosen.address, shared)
-        self._parts.spread.news()
+        with self._turn_at(now) as parts:
+            parts.tables.join(network)
+            others = [parts.roster.get(name) for name in parts.tables.participants(network)]
+            present = [member for member in others if member and member.present and member.name != self.name]
+            if present:
+                chosen = parts.turn.rng.choice(present)
+                parts.syncer.start(chosen.address, parts.tables.shared(chosen.name))
 
     def leave_network(self, network: str, now: float) -> None:
         """Drops the network's rows here, and this node's rows in it everywhere."""
-        self._begin(now).tables.leave(network)
-        self._parts.spread.news()
+        with self._turn_at(now) as parts:
+            parts.tables.leave(network)
 
     def set_entry(self, network: str, table: str, key: str, value: bytes, now: float) -> Entry:
         """Writes a row of ours. Raises GossipError when the network is not joined or the row too large."""
-        self._turn.now = now
-        entry = self._parts.tables.set(network, table, key, value)
-        self._parts.spread.news()
-        return entry
+        with self._turn_at(now) as parts:
+            return parts.tables.set(network, table, key, value)
 
     def delete_entry(self, network: str, table: str, key: str, now: float) -> bool:
         """Deletes a row of ours; False when there is none."""
-        self._turn.now = now
-        deleted = self._parts.tables.delete(network, table, key)
-        self._parts.spread.news()
-        return deleted
+        with self._turn_at(now) as parts:
+            return parts.tables.delete(network, table, key)
 
     def watch(self, network: str, table: str | None = None) -> Watch:
         """What is visible now and what changes from now on, in order. End it with `unwatch`."""
@@ -139,7 +134,8 @@ class Node:
 
     def restore(self, records: list[Record], now: float) -> None:
         """Starts from a snapshot. What has changed since, the first digests will tell."""
-        self._begin(now).records.hear_all(records)
+        with self._turn_at(now) as parts:
+            parts.records.hear_all(records)
 
     def adopt(self, other: Node) -> None:
         """Takes over the members and cluster-wide rows of a node in the same process, at the cost of a copy."""
@@ -257,8 +253,8 @@ class Node:
 
     def call_failed(self, call: int, how: str, now: float) -> None:
         """A call came to nothing: `silent`, `stalled` or `refused` (see `Verdict`)."""
-        self._begin(now).calls.failed(call, Verdict[how.upper()])
-        self._parts.spread.news()
+        with self._turn_at(now) as parts:
+            parts.calls.failed(call, Verdict[how.upper()])
 
     # What goes out.
 
@@ -302,7 +298,9 @@ class Node:
         self._turn.timers.set(REAP, self._turn.now + self.config.reap_interval)
         self._parts.reap()
 
-    def _begin(self, now: float) -> Parts:
-        """A new turn."""
+    @contextmanager
+    def _turn_at(self, now: float) -> Iterator[Parts]:
+        """One turn: what it queued is on its way when it ends. `receive` does the same by hand, for speed."""
         self._turn.now = now
-        return self._parts
+        yield self._parts
+        self._parts.spread.news()

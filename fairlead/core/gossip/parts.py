@@ -13,7 +13,7 @@ from fairlead.core.gossip.coordinates import Coordinates
 from fairlead.core.gossip.events import EntryEvent
 from fairlead.core.gossip.join import Joiner
 from fairlead.core.gossip.keyring import Keyring
-from fairlead.core.gossip.mail import Mail
+from fairlead.core.gossip.mail import Mail, room
 from fairlead.core.gossip.member import Member
 from fairlead.core.gossip.membership import Membership
 from fairlead.core.gossip.probe import Prober
@@ -37,7 +37,7 @@ class Parts:
         self.on_session: Callable[[str], None] = _nobody
         self.envelope = Envelope(identity.cluster, identity.session, keyring, config.compress_from, config.max_frame)
         self.roster = roster = Roster(identity.member())
-        self.queue = Queue(self._retransmits)
+        self.queue = Queue(self._retransmits, room(turn))
         self.tables = Tables(turn, self.queue, self._own, roster.get, self._emit)
         self.mail = Mail(turn, self.envelope, self.queue, self.tables.takes_part)
         self.calls = Calls(turn, self.envelope, self._own)

@@ -36,11 +36,16 @@ class Identity:
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= 64:
             raise GossipError(f"node name {self.name!r} has {len(self.name)} characters; it must have 1 to 64")
-        if len(self.labels) > 512:
-            raise GossipError(f"labels have {len(self.labels)} bytes; at most 512 travel with a member")
+        check_labels(self.labels)
 
     def member(self) -> Member:
         return Member(self.name, self.address, self.epoch, 0, self.session, self.labels)
+
+
+def check_labels(labels: bytes) -> None:
+    """Raises GossipError when the labels are too long to travel with a membership record."""
+    if len(labels) > 512:
+        raise GossipError(f"labels have {len(labels)} bytes; at most 512 travel with a member")
 
 
 class Turn:
