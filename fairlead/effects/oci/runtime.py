@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -40,6 +41,8 @@ from fairlead.model.container import Container, Resources
 from fairlead.model.errors import Failed, RuntimeRefused
 from fairlead.model.runtime import Ended, ExecLaunch, InterfaceCounters, Launch, Launched, Survivor, Usage
 
+_log = logging.getLogger("fairlead.runtime")
+
 
 class OciRuntime:
     """Runs containers below one exec-root."""
@@ -51,7 +54,10 @@ class OciRuntime:
         self._env = {"PATH": self._programs.search_path}
         self._watches: dict[str, Exit] = {}
         parent = cgroup_parent(exec_root)
-        self._host = spec.HostTraits(Profiles(platform.machine()), available_here(), cgroup.unified(), parent)
+        profiles = Profiles(platform.machine())
+        if not profiles.available:
+            _log.warning("no seccomp profile: containers may make any system call; install containers-common")
+        self._host = spec.HostTraits(profiles, available_here(), cgroup.unified(), parent)
         self._bundles.mkdir(parents=True, exist_ok=True)
         (exec_root / "cgroup").write_text(parent + "\n")
         adopt_orphans()
