@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from fairlead.lab.machine import Machine
 from tests.labs.ear import Ear
 from tests.labs.play import Bindings, Step, absent, differences
 
+TOOLS = Path(__file__).parent / "tools"
 PATIENCE = 5.0
+PATIENCE_WITH_A_COMMAND = 40.0
 
 
 class Stage:
@@ -48,8 +52,12 @@ class Stage:
             return self._on_terminal(step, command)
         machine = self.machines[step.host]
         socket = self.ear.socket_path if self.ear else machine.socket
-        line = f"SOCKET={socket}; export DOCKER_HOST=unix://{socket}; {{ {command}\n}} 2>&1"
-        done = machine.sh(line, check=False, timeout=60)
+        names = f"SOCKET={socket}; export DOCKER_HOST=unix://{socket} PATH={TOOLS}:$PATH"
+        line = f"{names}; {{ {command}\n}} 2>&1"
+        try:
+            done = machine.sh(line, check=False, timeout=PATIENCE_WITH_A_COMMAND)
+        except subprocess.TimeoutExpired:
+            return [f"no answer within {PATIENCE_WITH_A_COMMAND:g} s"]
         wrong = differences(self.bindings, step.expected, done.stdout)
         if self.ear and (heard := self.ear.refusal()) != step.status:
             wrong.append(f"HTTP {heard}, wanted {step.status}")

@@ -31,7 +31,7 @@ links = [{{ switch = "lan", address = "192.168.50.{last}/24" }}]
 """
 
 
-def _stage_set(hosts: set[str]) -> topology.Topology:
+def stage_set(hosts: set[str]) -> topology.Topology:
     numbers = sorted(int(name.removeprefix("node")) for name in hosts)
     return topology.parse(LAN + "".join(HOST.format(number=number, last=12 + number) for number in numbers))
 
@@ -51,7 +51,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(_why_not()), reason=_why_
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.stem)
 def test_the_lab_answers_as_the_documents_show(play: Path) -> None:
     steps = parse(play.read_text())
-    with laboratory(_stage_set({step.host for step in steps})) as lab:
+    with laboratory(stage_set({step.host for step in steps})) as lab:
         for machine in lab.hosts():
             images.provide(machine)
         wrong = Stage(lab.hosts()).perform(play.name, steps)

@@ -62,7 +62,9 @@ class _ContainerHandlers:
         platform = request.query.get("platform", "")
         if not _LINUX.fullmatch(platform):
             raise Invalid(f'invalid platform "{platform}": only linux containers run here')
-        spec = request.json(ContainerCreate).spec()
+        body = request.json(ContainerCreate)
+        body.check(request.version)
+        spec = body.spec()
         container_id, warnings = await self._containers.create(request.query.get("name", ""), spec)
         return json_response({"Id": container_id, "Warnings": list(warnings)}, 201)
 

@@ -19,10 +19,10 @@ def routes(engine: Engine) -> list[Route]:
         Route("GET", "/networks", handlers.list),
         Route("POST", "/networks/create", handlers.create),
         Route("POST", "/networks/prune", handlers.prune),
-        Route("GET", "/networks/{id}", handlers.inspect),
-        Route("DELETE", "/networks/{id}", handlers.remove),
-        Route("POST", "/networks/{id}/connect", handlers.connect),
-        Route("POST", "/networks/{id}/disconnect", handlers.disconnect),
+        Route("GET", "/networks/{id...}", handlers.inspect),
+        Route("DELETE", "/networks/{id...}", handlers.remove),
+        Route("POST", "/networks/{id...}/connect", handlers.connect),
+        Route("POST", "/networks/{id...}/disconnect", handlers.disconnect),
     ]
 
 

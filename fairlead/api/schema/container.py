@@ -48,6 +48,10 @@ class Healthcheck(msgspec.Struct):
         )
 
 
+SEVERAL_NETWORKS = (1, 44)
+"""The API version from which a container may be created on more than one network."""
+
+
 class NetworkingConfig(msgspec.Struct):
     EndpointsConfig: dict[str, EndpointSettings | None] | None = None
 
@@ -80,6 +84,14 @@ class ContainerCreate(msgspec.Struct):
     Shell: list[str] | None = None
     HostConfig: HostConfigBody | None = None
     NetworkingConfig: NetworkingConfig | None = None
+
+    def check(self, version: tuple[int, int]) -> None:
+        """What Docker refuses before it looks closer. Raises Invalid."""
+        if self == ContainerCreate(HostConfig=self.HostConfig, NetworkingConfig=self.NetworkingConfig):
+            raise Invalid("config cannot be empty in order to create a container")
+        networks = (self.NetworkingConfig or NetworkingConfig()).EndpointsConfig or {}
+        if version < SEVERAL_NETWORKS and len(networks) > 1:
+            raise Invalid(f"Container cannot be created with multiple network endpoints: {', '.join(sorted(networks))}")
 
     def spec(self) -> ContainerSpec:
         """Raises Refusal for what is malformed or not supported."""

@@ -107,7 +107,7 @@ def network_json(network: Network, attached: Iterable[AttachedContainer] = ()) -
         "IPAM": {
             "Driver": network.ipam_driver,
             "Options": None if network.ipam_options is None else dict(network.ipam_options),
-            "Config": [_pool_json(pool) for pool in network.pools] or None,
+            "Config": [_pool_json(pool) for pool in sorted(network.pools, key=lambda pool: not pool.requested)] or None,
         },
         "Internal": network.internal,
         "Attachable": network.attachable,

@@ -132,6 +132,8 @@ def warnings(spec: ContainerSpec) -> tuple[str, ...]:
             "OOM killer is disabled for the container, but no memory limit is set, this can result in the system "
             "running out of resources."
         )
+    if spec.network.mode == "host" and spec.network.ports:
+        result.append("Published ports are discarded when using host network mode")
     return tuple(result)
 
 
