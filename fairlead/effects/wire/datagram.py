@@ -11,6 +11,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Address = tuple[str, int]
@@ -38,6 +39,17 @@ class DatagramMachine(Protocol):
         """Takes what happened."""
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a machine cost per second, over `seconds`: bytes are payload, without the headers of UDP and TCP."""
+
+    seconds: float
+    cpu_share: float
+    bytes_sent_s: float
+    bytes_received_s: float
+    datagrams_sent_s: float
+
+
 class DatagramShell:
     """Drives a machine over a bound, non-blocking datagram socket. To be made on a running loop.
 
@@ -49,12 +61,15 @@ class DatagramShell:
         self.machine = machine
         self.cpu_s = 0.0
         self.unsent = 0
-        self.turns = 0
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self.datagrams_sent = 0
         self._socket = sock
         self._on_event = on_event
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._after_turn: list[Callable[[], None]] = []
+        self._measured = (self.now(), 0.0, 0, 0, 0)
         sock.setblocking(False)
         self._loop.add_reader(sock, self._readable)
         self.turn()
@@ -70,10 +85,10 @@ class DatagramShell:
     def turn(self) -> None:
         """Carries out what the machine wants done; to be called after talking to it directly."""
         started = time.thread_time()
-        self.turns += 1
         for to, data in self.machine.transmits():
             try:
-                self._socket.sendto(data, to)
+                self.bytes_sent += self._socket.sendto(data, to)
+                self.datagrams_sent += 1
             except OSError:
                 self.unsent += 1
         for action in self._after_turn:
@@ -82,6 +97,13 @@ class DatagramShell:
             self._on_event(event)
         self._arm()
         self.cpu_s += time.thread_time() - started
+
+    def load(self) -> Load:
+        """What the machine cost since this was last asked."""
+        current = (self.now(), self.cpu_s, self.bytes_sent, self.bytes_received, self.datagrams_sent)
+        seconds, *spent = (now - before for now, before in zip(current, self._measured, strict=True))
+        self._measured = current
+        return Load(seconds, *(amount / seconds if seconds else 0.0 for amount in spent))
 
     def close(self) -> None:
         self._loop.remove_reader(self._socket)
@@ -98,6 +120,7 @@ class DatagramShell:
                 break
             except OSError:
                 continue  # an ICMP error for an earlier datagram
+            self.bytes_received += len(data)
             self.machine.receive(data, (source[0], source[1]), self.now())
         self.cpu_s += time.thread_time() - started
         self.turn()

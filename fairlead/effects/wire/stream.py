@@ -110,11 +110,11 @@ class StreamShell:
         source: Any = writer.get_extra_info("peername")
         hello = self._machine.hello()
         writer.write(hello)
-        question = await _read_frame(reader, self._max_frame)
+        question = await self._read_frame(reader)
         answer = self._machine.answer(hello, question, (source[0], source[1]), self._shell.now())
         self._shell.turn()
         if answer is not None:
-            _write_frame(writer, answer)
+            self._write_frame(writer, answer)
             await writer.drain()
 
     # Asking.
@@ -148,8 +148,20 @@ class StreamShell:
         question = self._machine.ask(order.id, await reader.readexactly(HELLO_BYTES))
         if question is None:
             raise FrameError("the hello was not acceptable")
-        _write_frame(attempt.writer, question)
-        return await _read_frame(reader, self._max_frame)
+        self._write_frame(attempt.writer, question)
+        return await self._read_frame(reader)
+
+    async def _read_frame(self, reader: asyncio.StreamReader) -> bytes:
+        length = int.from_bytes(await reader.readexactly(4), "big")
+        if length > self._max_frame:
+            raise FrameError(f"a frame of {length} bytes; at most {self._max_frame} are taken")
+        self._shell.bytes_received += 4 + length
+        return await reader.readexactly(length)
+
+    def _write_frame(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        self._shell.bytes_sent += 4 + len(data)
+        writer.write(len(data).to_bytes(4, "big"))
+        writer.write(data)
 
     def _keep(self, task: asyncio.Task[None] | None) -> None:
         if task is not None:
@@ -174,15 +186,3 @@ class _Attempt:
             self.writer.close()
         elif self.socket is not None:
             self.socket.close()
-
-
-async def _read_frame(reader: asyncio.StreamReader, largest: int) -> bytes:
-    length = int.from_bytes(await reader.readexactly(4), "big")
-    if length > largest:
-        raise FrameError(f"a frame of {length} bytes; at most {largest} are taken")
-    return await reader.readexactly(length)
-
-
-def _write_frame(writer: asyncio.StreamWriter, data: bytes) -> None:
-    writer.write(len(data).to_bytes(4, "big"))
-    writer.write(data)
