@@ -58,6 +58,7 @@ from fairlead.engine.engine import Engine
 from fairlead.engine.images.images import Images
 from fairlead.engine.ports import ImageHands
 from fairlead.engine.reconcile import Reconcile
+from fairlead.engine.resolvers import rules_ahead
 from fairlead.engine.rootfs import RootFilesystems
 from fairlead.engine.system import System
 from fairlead.engine.volumes import Volumes
@@ -113,7 +114,7 @@ async def _world(config: DaemonConfig, running: AsyncExitStack) -> World:
     store = SqliteStore(config.data_root / "state.db")
     running.callback(store.close)
     kernel = LinuxKernel(owner_tag(config.exec_root))
-    namespaces = NamespacePool(config.netns_dir)
+    namespaces = NamespacePool(config.netns_dir, rules=rules_ahead)
     ports = HostPorts()
     for part in (kernel, namespaces, ports):
         await part.start()

@@ -116,10 +116,15 @@ class Claims:
 
 def names_of(container: Container, wish: Attachment, network: Network) -> tuple[str, ...]:
     """The DNS names of a container on a network: its own, its aliases, its short id, its hostname."""
-    if network.predefined or not DRIVERS[network.driver].can.names:
+    if not gives_names(network):
         return ()
     asked = (container.name, *wish.spec.aliases, short(container.id), container.spec.network.hostname)
     return tuple(dict.fromkeys(name for name in asked if name))
+
+
+def gives_names(network: Network) -> bool:
+    """Whether containers on it are known by name."""
+    return not network.predefined and DRIVERS[network.driver].can.names
 
 
 def _gateway(network: Network, version: int) -> Address | None:

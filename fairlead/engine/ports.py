@@ -103,8 +103,9 @@ class Kernel(Protocol):
 class Namespaces(Protocol):
     """Network namespaces for sandboxes, made ahead and kept as files in `<exec-root>/netns`."""
 
-    async def take(self, sandbox_id: str, ipv6: bool) -> str:
-        """A fresh namespace (lo up; IPv6 off unless asked for); returns its path, named after the sandbox."""
+    async def take(self, sandbox_id: str, ipv6: bool, ruled: bool = False) -> str:
+        """A fresh namespace (lo up; IPv6 off unless asked for; `ruled`: with the rules of `resolvers.rules_ahead`);
+        returns its path, named after the sandbox."""
         ...
 
     async def release(self, path: str) -> None:

@@ -9,11 +9,25 @@ from fairlead.core.dns.resolv import Setting
 from fairlead.core.firewall.sandbox import sandbox_table
 from fairlead.engine.names import Names
 from fairlead.engine.wiring import Wiring
-from fairlead.model.dns import Upstream
+from fairlead.model.dns import DnsPorts, Upstream
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.plan import ChangeRules, Plan
 from fairlead.model.ruleset import Transaction
 from fairlead.model.sandbox import Sandbox
+
+PORTS_AHEAD = DnsPorts(61053, 61053)
+"""Where a resolver listens in a namespace made for it: nothing else is there yet. Outside of what the kernel gives to
+sockets that ask for no port."""
+
+
+def rules_ahead(ns: str) -> Plan:
+    """What leads queries to a resolver at `PORTS_AHEAD`."""
+    return _guide(ns, PORTS_AHEAD)
+
+
+def _guide(ns: str, ports: DnsPorts) -> Plan:
+    table = sandbox_table(ports.udp, ports.tcp)
+    return Plan((ChangeRules(Transaction(table.family, table.name, replace=table), ns),))
 
 
 class Resolvers:
@@ -34,10 +48,7 @@ class Resolvers:
 
     def guide(self, sandbox: Sandbox) -> Plan:
         """What leads the sandbox's queries to its resolver."""
-        if sandbox.dns is None:
-            return Plan()
-        table = sandbox_table(sandbox.dns.udp, sandbox.dns.tcp)
-        return Plan((ChangeRules(Transaction(table.family, table.name, replace=table), sandbox.ns),))
+        return _guide(sandbox.ns, sandbox.dns) if sandbox.dns else Plan()
 
     async def close(self, sandbox: Sandbox) -> None:
         await self._names.close_sandbox(sandbox.id)

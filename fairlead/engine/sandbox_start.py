@@ -9,9 +9,10 @@ from dataclasses import replace
 from fairlead.core.dns.resolv import Setting
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine import journal, records
-from fairlead.engine.claims import Place
+from fairlead.engine.claims import Place, gives_names
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.publish import requests_of
+from fairlead.engine.resolvers import PORTS_AHEAD
 from fairlead.model.attachment import Attachment, Attachments
 from fairlead.model.change import Change
 from fairlead.model.container import Container
@@ -54,9 +55,10 @@ class SandboxStart:
         ipv6 = any(network.ipv6 for _, network in placed)
         if not all(DRIVERS[network.driver].can.own_namespace for _, network in placed):
             return Sandbox(sandbox_id, container.id, HOST, ipv6)
-        ns = await fabric.namespaces.take(sandbox_id, ipv6)
+        named = any(gives_names(network) for _, network in placed)
+        ns = await fabric.namespaces.take(sandbox_id, ipv6, ruled=named)
         undo.push_async_callback(fabric.namespaces.release, ns)
-        return Sandbox(sandbox_id, container.id, ns, ipv6)
+        return Sandbox(sandbox_id, container.id, ns, ipv6, PORTS_AHEAD if named else None)
 
     def _claim(self, container: Container, placed: Placed, sandbox: Sandbox, undo: AsyncExitStack) -> list[Endpoint]:
         claimed: list[Endpoint] = []
@@ -93,7 +95,8 @@ class SandboxStart:
     def _plan(self, sandbox: Sandbox, endpoints: list[Endpoint]) -> Plan:
         wiring = self._fabric.wiring
         attached = (wiring.attach(sandbox, endpoint) for endpoint in endpoints)
-        return sum(attached, self._fabric.resolvers.guide(sandbox)) + wiring.reroute(sandbox, (), endpoints)
+        guided = Plan() if sandbox.dns == PORTS_AHEAD else self._fabric.resolvers.guide(sandbox)
+        return sum(attached, guided) + wiring.reroute(sandbox, (), endpoints)
 
     async def _intend(self, endpoints: Sequence[Endpoint], undo: AsyncExitStack) -> None:
         store = self._fabric.store

@@ -2,6 +2,9 @@
 
 A pooled namespace has no name: only a descriptor of the daemon keeps it, so a daemon that dies leaves none behind.
 Taking one gives it a file, named after the sandbox, which keeps it over restarts of the daemon.
+
+There are two kinds: bare ones, and such as rules were written into. The first table of a namespace makes the kernel
+wait for all its processors (3 to 12 ms), which is nobody's wish while a container starts.
 """
 
 from __future__ import annotations
@@ -9,16 +12,20 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fairlead.effects.kernel import netns
+from fairlead.effects.kernel.apply import Executor
 from fairlead.effects.kernel.links import Change, change
 from fairlead.effects.kernel.netlink import ROUTE, Channel
+from fairlead.effects.kernel.operations import perform
+from fairlead.effects.kernel.reaper import Reaper
 from fairlead.effects.kernel.sysctl import write_here
 from fairlead.effects.kernel.worker import Worker
 from fairlead.model.errors import KernelRefused
 from fairlead.model.ids import short
+from fairlead.model.plan import Plan
 
 _log = logging.getLogger(__name__)
 
@@ -28,12 +35,21 @@ _IPV6 = "net/ipv6/conf/default/disable_ipv6"
 _LOOPBACK_UP = change("lo", Change(up=True))
 
 
-class NamespacePool:
-    """Fulfils `Namespaces`: keeps `size` namespaces ready, and files of the taken ones in `directory`."""
+def _nothing(_ns: str) -> Plan:
+    return Plan()
 
-    def __init__(self, directory: Path, size: int = 8) -> None:
+
+class NamespacePool:
+    """Fulfils `Namespaces`: keeps `size` namespaces of each kind ready, and files of the taken ones in `directory`.
+
+    `rules` is the plan that makes a bare namespace, given by its path, into one of the other kind.
+    """
+
+    def __init__(self, directory: Path, size: int = 8, rules: Callable[[str], Plan] = _nothing) -> None:
         self._directory, self._size = directory, size
-        self._ready: deque[int] = deque()
+        self._rules = rules
+        self._ready: dict[bool, deque[int]] = {True: deque(), False: deque()}
+        self._executor = Executor(perform, Reaper())
         self._worker = Worker("namespaces", idle=self._refill)
 
     async def start(self) -> None:
@@ -46,15 +62,15 @@ class NamespacePool:
     async def close(self) -> None:
         """Drop what nobody took; the taken ones stay."""
         await self._worker.close()
-        while self._ready:
-            os.close(self._ready.popleft())
+        for descriptor in (*self._ready[True], *self._ready[False]):
+            os.close(descriptor)
         if not self._taken():
             netns.unmount(self._directory)
 
-    async def take(self, sandbox_id: str, ipv6: bool) -> str:
+    async def take(self, sandbox_id: str, ipv6: bool, ruled: bool = False) -> str:
         """Raises KernelRefused, EEXIST when the sandbox has one."""
         path = self._directory / short(sandbox_id)
-        await self._worker.run(self._take, path, ipv6)
+        await self._worker.run(self._take, path, ipv6, ruled)
         return str(path)
 
     async def release(self, path: str) -> None:
@@ -67,8 +83,9 @@ class NamespacePool:
     def _taken(self) -> list[str]:
         return sorted(str(path) for path in self._directory.iterdir() if netns.is_namespace(path))
 
-    def _take(self, path: Path, ipv6: bool) -> None:
-        descriptor = self._ready.popleft() if self._ready else furnished_namespace()
+    def _take(self, path: Path, ipv6: bool, ruled: bool) -> None:
+        ready = self._ready[ruled]
+        descriptor = ready.popleft() if ready else self._make(ruled)
         try:
             if ipv6:
                 with netns.entered_descriptor(descriptor):
@@ -79,18 +96,29 @@ class NamespacePool:
 
     def _refill(self) -> bool:
         """Make one; whether there is room for more. Taking goes before, because it only runs when nothing is asked."""
-        if len(self._ready) >= self._size:
+        ruled = len(self._ready[True]) <= len(self._ready[False])
+        if len(self._ready[ruled]) >= self._size:
             return False
         try:
-            self._ready.append(furnished_namespace())
+            self._ready[ruled].append(self._make(ruled))
         except KernelRefused as refused:
             _log.warning("cannot make a network namespace ahead: %s", refused.message)
             return False
-        return len(self._ready) < self._size
+        return True
+
+    def _make(self, ruled: bool) -> int:
+        descriptor = furnished_namespace()
+        if ruled:
+            try:
+                self._executor.apply(self._rules(f"/proc/self/fd/{descriptor}"))
+            except BaseException:
+                os.close(descriptor)
+                raise
+        return descriptor
 
 
 def furnished_namespace() -> int:
-    """A namespace with its loopback up, IPv6 off on every further link, and Docker's rights for unprivileged processes."""
+    """Loopback up, IPv6 off on every further link, and Docker's rights for unprivileged processes."""
     descriptor = netns.make_namespace()
     try:
         with netns.entered_descriptor(descriptor):

@@ -15,6 +15,8 @@ from fairlead.effects.kernel.netns import SocketSpec, open_sockets
 from fairlead.effects.kernel.pool import NamespacePool
 from fairlead.effects.kernel.sysctl import read_sysctl
 from fairlead.model.errors import KernelRefused
+from fairlead.model.plan import ChangeRules, Plan
+from fairlead.model.ruleset import Table, Transaction
 from tests.effects.kernel.conftest import link, run
 
 SANDBOX = "0123456789abcdef" * 4
@@ -42,6 +44,21 @@ async def test_a_namespace_is_furnished(pool: NamespacePool, ipv6: bool) -> None
     assert read_sysctl("net/ipv6/conf/default/disable_ipv6", path) == ("0" if ipv6 else "1")
     assert read_sysctl("net/ipv6/conf/lo/disable_ipv6", path) == "0"
     assert "::1" in run("ip", "address", "show", "dev", "lo", ns=path)
+
+
+@pytest.mark.parametrize("ruled", [False, True])
+async def test_rules_are_there_where_they_were_asked_for(tmp_path: Path, ruled: bool) -> None:
+    table = Table("inet", "ahead")
+    rules = lambda ns: Plan((ChangeRules(Transaction("inet", "ahead", replace=table), ns),))  # noqa: E731
+    pool = NamespacePool(tmp_path / "netns", 2, rules)
+    await pool.start()
+    try:
+        paths = [await pool.take(f"{number:064x}"[::-1], False, ruled) for number in range(5)]
+        assert {"table inet ahead" in run("nft", "list", "tables", ns=path) for path in paths} == {ruled}
+    finally:
+        for path in await pool.existing():
+            await pool.release(path)
+        await pool.close()
 
 
 async def test_more_than_the_pool_holds(pool: NamespacePool) -> None:

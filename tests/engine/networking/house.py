@@ -24,6 +24,7 @@ from fairlead.engine.default_networks import DefaultNetworks
 from fairlead.engine.engine import Engine
 from fairlead.engine.expectation import Expectation
 from fairlead.engine.reconcile import Reconcile
+from fairlead.engine.resolvers import rules_ahead
 from fairlead.engine.world import World
 from fairlead.model.config import DaemonConfig
 from fairlead.model.container import Container
@@ -124,7 +125,7 @@ class House:
     async def start(self) -> None:
         self.fuse = Fuse()
         self._store = SqliteStore(self.config.data_root / "state.db")
-        self._parts = (LinuxKernel(OWNER), NamespacePool(self.config.netns_dir, size=2), HostPorts())
+        self._parts = (LinuxKernel(OWNER), NamespacePool(self.config.netns_dir, 2, rules_ahead), HostPorts())
         for part in self._parts:
             await part.start()
         self.kernel, self.namespaces, self.ports = self._parts
