@@ -24,7 +24,7 @@ def parse_filters(query: Mapping[str, str]) -> Filters:
     try:
         decoded = _decode(text)
     except msgspec.DecodeError as error:
-        raise Invalid(f"invalid filter: {error}") from error
+        raise Invalid("invalid filter") from error
     return {name: _values(values) for name, values in decoded.items()}
 
 

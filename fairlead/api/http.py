@@ -54,7 +54,7 @@ class Request:
         except msgspec.ValidationError as error:
             raise Invalid(f"invalid JSON: {error}") from error
         except msgspec.DecodeError as error:
-            raise Invalid(f"invalid JSON: {error}") from error
+            raise Invalid(f"invalid JSON: {str(error).removeprefix('JSON is malformed: ')}") from error
 
     def flag(self, name: str, default: bool = False) -> bool:
         """A boolean parameter by Docker's rule: absent is `default`; "", 0, no, false, none are false."""

@@ -46,8 +46,10 @@ class EndpointSettings(msgspec.Struct):
 
 
 def endpoint_settings_json(view: NetworkView, with_names: bool = True) -> Json:
-    """One value of `NetworkSettings.Networks`. Listings leave the names out."""
+    """One value of `NetworkSettings.Networks`. Listings leave out the names and what the user wished."""
     spec, typed = view.spec, view.typed
+    if not with_names:
+        spec, typed = EndpointSpec(mac=spec.mac, gw_priority=spec.gw_priority), False
     return {
         "IPAMConfig": _ipam_json(spec, typed),
         "Links": list(spec.links) or None,

@@ -51,7 +51,7 @@ def version_json(host: HostDescription) -> Json:
     api = {"ApiVersion": "1.50", "MinAPIVersion": "1.24"}
     build = {"GitCommit": "", "GoVersion": "", "Os": "linux", "Arch": architecture, "KernelVersion": host.kernel}
     details = {**api, **build, "BuildTime": "", "Experimental": "false", "PythonVersion": platform.python_version()}
-    tools = [{"Name": name, "Version": found, "Details": {}} for name, found in host.tools.items() if found]
+    tools = [{"Name": name, "Version": found, "Details": {"GitCommit": ""}} for name, found in host.tools.items() if found]
     return {
         "Platform": {"Name": "Fairlead"},
         "Components": [{"Name": "Engine", "Version": __version__, "Details": details}, *tools],
@@ -130,6 +130,7 @@ def _limits(host: HostDescription) -> Json:
     return {
         "MemoryLimit": "memory" in host.controllers,
         "SwapLimit": host.swap_limit,
+        "KernelMemoryTCP": host.cgroup_version == "1" and "memory" in host.controllers,
         "CpuCfsPeriod": "cpu" in host.controllers,
         "CpuCfsQuota": "cpu" in host.controllers,
         "CPUShares": "cpu" in host.controllers,

@@ -68,8 +68,9 @@ class Execs:
         return found
 
     def of(self, container_id: str) -> list[str]:
-        """The ids of the execs that a container has now."""
-        return [made.id for made in self._execs.values() if made.container_id == container_id]
+        """The ids of the execs that a container has now: those that have not ended."""
+        mine = (made for made in self._execs.values() if made.container_id == container_id)
+        return [made.id for made in mine if made.exit_code is None]
 
     def check_start(self, exec_id: str) -> Exec:
         """Everything that can be refused before a stream is opened."""
