@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -67,8 +69,8 @@ def gossip(as_json: bool, plot: Path | None, partition: str | None, **options: o
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--partition") from None
     settings = Settings(**chosen)  # type: ignore[arg-type]
-    gc.disable()  # nearly everything lives until the end; collecting would only cost time
-    result, measure = simulate(settings, sample_load=plot is not None)
+    with _without_collector():
+        result, measure = simulate(settings, sample_load=plot is not None)
     if plot is not None:
         from fairlead.sim.gossip.plots import write_plots
 
@@ -79,6 +81,16 @@ def gossip(as_json: bool, plot: Path | None, partition: str | None, **options: o
         from fairlead.sim.gossip.table import print_table
 
         print_table(result)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Nearly everything in a simulation lives until its end; collecting would only cost time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @sim.command()
