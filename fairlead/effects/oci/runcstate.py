@@ -22,12 +22,31 @@ from fairlead.effects.oci.cgroup import remove_tree
 from fairlead.effects.oci.process import readable
 
 FIFO, STATE = "exec.fifo", "state.json"
+INIT = "runc:["
+"""How the name of runc's own process begins, before it becomes the container's first."""
 PATIENCE = 2.0
 """Seconds that init may take to reach its fifo after `runc create` has returned."""
 
 
 class _State(msgspec.Struct):
     cgroup_paths: dict[str, str] = {}
+
+
+def waits(state: Path, pid: int) -> bool:
+    """Whether the container's first process still has to be let go.
+
+    The fifo alone does not tell: whoever let it go may have died before removing it, and `runc start` would then wait
+    for a writer that never comes. So a fifo without its writer is removed here.
+    """
+    if not (state / FIFO).exists():
+        return False
+    try:
+        waiting = Path(f"/proc/{pid}/comm").read_text().startswith(INIT)
+    except OSError:
+        waiting = False
+    if not waiting:
+        (state / FIFO).unlink(missing_ok=True)
+    return waiting
 
 
 async def release(state: Path) -> bool:

@@ -33,7 +33,7 @@ from fairlead.effects.oci.capabilities import available_here
 from fairlead.effects.oci.conmon import Bundle, Programs
 from fairlead.effects.oci.exec import ExecCommand, ExecProcess
 from fairlead.effects.oci.process import NO_STATUS, Exit, adopt_orphans, run
-from fairlead.effects.oci.runcstate import forget, release
+from fairlead.effects.oci.runcstate import forget, release, waits
 from fairlead.effects.oci.seccomp import Profiles
 from fairlead.effects.oci.shm import make_shm, remove_shm
 from fairlead.effects.oci.users import identity_in
@@ -245,7 +245,7 @@ class OciRuntime:
 
     def _survivor(self, bundle: Bundle) -> Survivor:
         monitor = bundle.monitor_pid()
-        started = not (self._runtime_root / bundle.container_id / "exec.fifo").exists()
+        started = not waits(self._runtime_root / bundle.container_id, bundle.pid())
         ended = None if monitor else self._ended(bundle)
         return Survivor(bundle.container_id, bundle.pid(), monitor, started, ended)
 
