@@ -5,11 +5,9 @@ from __future__ import annotations
 import grp
 import os
 import socket
-import ssl
 import stat
 from pathlib import Path
 
-from fairlead.model.config import TlsFiles
 from fairlead.model.errors import Failed, Invalid
 
 BACKLOG = 1024
@@ -102,17 +100,3 @@ def _tcp_socket(family: int, target: tuple[object, ...]) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def tls_context(files: TlsFiles) -> ssl.SSLContext:
-    """What the daemon shows, and with `verify` demands, over TCP. Raises `Failed` for files that are not usable."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(files.cert, files.key)
-        if files.verify:
-            context.load_verify_locations(files.ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except (OSError, ssl.SSLError) as error:
-        raise Failed(f"cannot use the TLS files {files.cert}, {files.key}, {files.ca}: {error}") from error
-    return context

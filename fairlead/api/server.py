@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from fairlead.api.connection import Connection
 from fairlead.api.http import Route
-from fairlead.api.listen import listening_sockets, tls_context
+from fairlead.api.listen import listening_sockets
 from fairlead.api.router import Router
 from fairlead.api.target import Opener
+from fairlead.api.tls import TlsProtocol, tls_context
 from fairlead.model.config import TlsFiles
 
 SWEEP_SECONDS = 10.0
@@ -49,8 +52,8 @@ class Server:
             if is_unix:
                 path = Path(listener.getsockname())
                 self._paths.append((path, path.stat().st_ino))
-            server = await loop.create_server(self._connect, sock=listener, ssl=None if is_unix else context)
-            self._servers.append(server)
+            protocol = self._connect if is_unix or context is None else partial(self._connect_tls, context)
+            self._servers.append(await loop.create_server(protocol, sock=listener))
             log.info("listening on %s", listener.getsockname())
         self._sweeper = self._sweeper or loop.create_task(self._sweep())
 
@@ -79,6 +82,9 @@ class Server:
 
     def _connect(self) -> Connection:
         return Connection(self._opener, self._connections)
+
+    def _connect_tls(self, context: ssl.SSLContext) -> TlsProtocol:
+        return TlsProtocol(context, self._connect())
 
     async def _sweep(self) -> None:
         while True:

@@ -82,8 +82,8 @@ class _ExecHandlers:
         finally:
             process.close()
 
-    def resize(self, request: Request) -> Response:
-        self._execs.resize(request.params["id"], number(request, "h"), number(request, "w"))
+    async def resize(self, request: Request) -> Response:
+        await self._execs.resize(request.params["id"], number(request, "h"), number(request, "w"))
         return empty(200)
 
     def inspect(self, request: Request) -> Response:

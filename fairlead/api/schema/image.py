@@ -20,8 +20,9 @@ Version = tuple[int, int]
 
 _VIRTUAL_SIZE_UNTIL: Version = (1, 44)
 _NONE_NAMES_UNTIL: Version = (1, 43)
-_CONTAINER_CONFIG_UNTIL: Version = (1, 50)
-_CONTAINER_CONFIG = {
+_WHOLE_CONFIG_UNTIL: Version = (1, 50)
+_CONTAINER_UNTIL: Version = (1, 45)
+_EMPTY_CONFIG = {
     "Hostname": "",
     "Domainname": "",
     "User": "",
@@ -62,10 +63,14 @@ def summary_json(view: ImageView, version: Version) -> dict[str, object]:
 
 
 def inspect_json(details: ImageDetails, version: Version) -> dict[str, object]:
-    """`GET /images/{name}/json`."""
+    """`GET /images/{name}/json`.
+
+    `ContainerConfig` left Docker's API with 1.45; docker-compose 1.x reads it at any version when it re-creates a
+    container, so it stays.
+    """
     view, image = details.view, details.view.image
     tags, digests = _names(view.references)
-    legacy = _CONTAINER_CONFIG if version < _CONTAINER_CONFIG_UNTIL else {}
+    config = {**(_EMPTY_CONFIG if version < _WHOLE_CONFIG_UNTIL else {}), **details.config}
     return {
         "Id": image.id,
         "RepoTags": tags,
@@ -75,7 +80,9 @@ def inspect_json(details: ImageDetails, version: Version) -> dict[str, object]:
         "Created": image.created,
         "DockerVersion": image.docker_version,
         "Author": image.author,
-        "Config": {**legacy, **details.config},
+        **({"Container": ""} if version < _CONTAINER_UNTIL else {}),
+        "ContainerConfig": config,
+        "Config": config,
         "Architecture": image.architecture,
         **({"Variant": image.variant} if image.variant else {}),
         "Os": image.os,

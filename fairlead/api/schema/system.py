@@ -51,7 +51,8 @@ def version_json(host: HostDescription) -> Json:
     api = {"ApiVersion": "1.50", "MinAPIVersion": "1.24"}
     build = {"GitCommit": "", "GoVersion": "", "Os": "linux", "Arch": architecture, "KernelVersion": host.kernel}
     details = {**api, **build, "BuildTime": "", "Experimental": "false", "PythonVersion": platform.python_version()}
-    tools = [{"Name": name, "Version": found, "Details": {"GitCommit": ""}} for name, found in host.tools.items() if found]
+    installed = {tool: found for tool, found in host.tools.items() if found}
+    tools = [{"Name": tool, "Version": found, "Details": {"GitCommit": ""}} for tool, found in installed.items()]
     return {
         "Platform": {"Name": "Fairlead"},
         "Components": [{"Name": "Engine", "Version": __version__, "Details": details}, *tools],
