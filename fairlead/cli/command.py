@@ -159,15 +159,19 @@ class LazyGroup(click.Group):
 
 
 def on_each(names: tuple[str, ...], action: Callable[[str], object]) -> None:
-    """Do it for each, print the name of each that succeeded and the reason of each that did not."""
+    """Do it for each, print the name of each that succeeded and the reason of each that did not.
+
+    An action that returns False found nothing to do, and its name is not printed.
+    """
     reasons: list[str] = []
     for name in names:
         try:
-            action(name)
+            done = action(name)
         except Fault as fault:
             reasons.append(fault.text)
         else:
-            click.echo(name)
+            if done is not False:
+                click.echo(name)
     if reasons:
         raise Fault("\n".join(reasons))
 

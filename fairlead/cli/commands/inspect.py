@@ -35,14 +35,20 @@ def show_each(names: Iterable[str], template: str, find: Callable[[str], Json]) 
         except Fault as fault:
             reasons.append(fault.text)
     if shape is not None:
-        for one in found:
-            click.echo(shape.render(one))
-        if not found:
-            click.echo()
+        click.echo(_rendered(shape, found))
     else:
         click.echo(json.dumps(found, indent=4, ensure_ascii=False))
     if reasons:
         raise Fault("\n".join(reasons))
+
+
+def _rendered(shape: Template, found: list[Json]) -> str:
+    """A line for each; an object that the template does not fit ends it, after an empty line as docker has it."""
+    try:
+        return "\n".join(shape.render(one) for one in found)
+    except Fault:
+        click.echo()
+        raise
 
 
 @command("inspect", help="Return low-level information on objects")

@@ -49,12 +49,14 @@ def kill(client: Client, signal: str, containers: tuple[str, ...]) -> None:
 @_containers
 @pass_client
 def rm(client: Client, force: bool, link: bool, volumes: bool, containers: tuple[str, ...]) -> None:
-    def remove(name: str) -> None:
+    def remove(name: str) -> bool:
         try:
             client.delete(f"/containers/{name.strip('/')}", {"force": force, "link": link, "v": volumes})
         except DaemonRefused as refusal:
             if not (force and refusal.code == 404):
                 raise
+            return False
+        return True
 
     on_each(containers, remove)
 

@@ -118,12 +118,14 @@ def rm(client: Client, force: bool, networks: tuple[str, ...]) -> None:
 
 
 def _remover(client: Client, force: bool) -> Callable[[str], object]:
-    def remove(name: str) -> None:
+    def remove(name: str) -> bool:
         try:
             client.delete(f"/networks/{name}")
         except DaemonRefused as refusal:
             if not (force and refusal.code == 404):
                 raise
+            return False
+        return True
 
     return remove
 

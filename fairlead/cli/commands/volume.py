@@ -80,12 +80,14 @@ def inspect(client: Client, template: str, names: tuple[str, ...]) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="VOLUME [VOLUME...]")
 @pass_client
 def rm(client: Client, force: bool, names: tuple[str, ...]) -> None:
-    def remove(name: str) -> None:
+    def remove(name: str) -> bool:
         try:
             client.delete(f"/volumes/{name}", {"force": force})
         except DaemonRefused as refusal:
             if not (force and refusal.code == 404):
                 raise
+            return False
+        return True
 
     on_each(names, remove)
 
