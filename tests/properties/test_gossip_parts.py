@@ -132,6 +132,11 @@ def test_the_digest_of_rows_does_not_depend_on_their_order(writes: list) -> None
             if held is None or version(row) > version(held):
                 rows.put(row, 0.0)
     assert forth.digest == back.digest == _xor(row_digest(row) for row in forth)
+    for rows in (forth, back):
+        held = list(rows)
+        assert rows.value_bytes == sum(len(row.value) for row in held if isinstance(row, Entry))
+        for key in "kl":
+            assert sorted(row.owner for row in rows.of_key("t", key)) == sorted(r.owner for r in held if r.key == key)
 
 
 @given(st.sets(st.integers(0, 500)), st.sets(st.integers(0, 500)), st.sampled_from((1, 4, 64)))

@@ -80,12 +80,13 @@ class Config:
     reconnect_interval: float = 10.0
     join_retry: float = 1.0
 
-    # Bounds on what peers can make us hold or do.
+    # Bounds on what peers can make us hold or do; rows and bytes are those of one network.
     mtu: int = 1400
     max_frame: int = 4 << 20
     max_members: int = 20_000
     max_networks: int = 4096
-    max_rows: int = 65_536
+    max_rows: int = 262_144
+    max_table_bytes: int = 64 << 20
     max_value: int = 64 << 10
     max_calls: int = 64
     max_peer_rate: int = 5000

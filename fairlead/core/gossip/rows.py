@@ -11,13 +11,17 @@ earlier life, which stay visible for a while so that services do not blink while
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from typing import TypeVar
 
 from fairlead.core.gossip.wire.messages import Entry, Tombstone
 
 Row = Entry | Tombstone
 RowKey = tuple[str, str, str]
 """Table, key, owner: each owner writes in a space of its own, so nobody can write another's rows by accident."""
+
+_K = TypeVar("_K", bound=Hashable)
+_V = TypeVar("_V", bound=Hashable)
 
 Version = tuple[int, int, bool, bytes]
 
@@ -33,6 +37,10 @@ def version(row: Row) -> Version:
     return row.epoch, row.time, False, row.value
 
 
+def value_size(row: Row) -> int:
+    return len(row.value) if isinstance(row, Entry) else 0
+
+
 def row_digest(row: Row) -> int:
     """64 bits of the row's key and version."""
     text = f"{row.network}\0{row.table}\0{row.key}\0{row.owner}\0{row.epoch} {row.time}\0".encode()
@@ -41,15 +49,19 @@ def row_digest(row: Row) -> int:
 
 
 class Rows:
-    """Invariant: `digest` is the XOR over all spoken rows, and each row is listed under its owner."""
+    """Invariants: `digest` is the XOR over all spoken rows, `value_bytes` the size of all values; each row is listed under
+    its owner and among the holders of its key.
+    """
 
     def __init__(self, tombstone_life: float) -> None:
         self._life = tombstone_life
         self._rows: dict[RowKey, Row] = {}
         self._owners: dict[str, dict[RowKey, None]] = {}
+        self._holders: dict[tuple[str, str], dict[str, None]] = {}
         self._retires: dict[RowKey, float] = {}
         self._unspoken: dict[RowKey, float] = {}
         self.digest = 0
+        self.value_bytes = 0
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -65,16 +77,19 @@ class Rows:
         twin = Rows(self._life)
         twin._rows = self._rows.copy()
         twin._owners = {owner: keys.copy() for owner, keys in self._owners.items()}
+        twin._holders = {key: owners.copy() for key, owners in self._holders.items()}
         twin._retires = self._retires.copy()
         twin._unspoken = self._unspoken.copy()
         twin.digest = self.digest
+        twin.value_bytes = self.value_bytes
         return twin
 
     def of_owner(self, owner: str) -> list[Row]:
         return [self._rows[key] for key in self._owners.get(owner, ())]
 
-    def owners(self) -> list[str]:
-        return list(self._owners)
+    def of_key(self, table: str, key: str) -> list[Row]:
+        """One for each owner that holds the key."""
+        return [self._rows[table, key, owner] for owner in self._holders.get((table, key), ())]
 
     def spoken(self) -> list[tuple[str, int, Row]]:
         """What is told to others: a text that identifies the row, its digest, the row."""
@@ -86,6 +101,8 @@ class Rows:
         old = self._take_out(key)
         self._rows[key] = row
         self._owners.setdefault(row.owner, {})[key] = None
+        self._holders.setdefault((row.table, row.key), {})[row.owner] = None
+        self.value_bytes += value_size(row)
         self.digest ^= row_digest(row)
         if isinstance(row, Tombstone):
             self._retires[key] = now + min(row.life, self._life)
@@ -122,11 +139,18 @@ class Rows:
         old = self._rows.pop(key, None)
         if old is None:
             return None
-        owned = self._owners[old.owner]
-        del owned[key]
-        if not owned:
-            del self._owners[old.owner]
+        _unlist(self._owners, old.owner, key)
+        _unlist(self._holders, (old.table, old.key), old.owner)
+        self.value_bytes -= value_size(old)
         self._retires.pop(key, None)
         if self._unspoken.pop(key, None) is None:
             self.digest ^= row_digest(old)
         return old
+
+
+def _unlist(index: dict[_K, dict[_V, None]], key: _K, value: _V) -> None:
+    """Takes the value out of what the index lists under the key."""
+    listed = index[key]
+    del listed[value]
+    if not listed:
+        del index[key]

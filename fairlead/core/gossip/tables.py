@@ -18,7 +18,7 @@ from fairlead.core.gossip.broadcast import EVERYWHERE, Broadcast, Queue
 from fairlead.core.gossip.errors import GossipError
 from fairlead.core.gossip.events import EntryDeleted, EntryEvent, EntryResumed, EntrySet, EntrySuspended
 from fairlead.core.gossip.member import Member, Status
-from fairlead.core.gossip.rows import Row, Rows, version
+from fairlead.core.gossip.rows import Row, Rows, value_size, version
 from fairlead.core.gossip.turn import Turn
 from fairlead.core.gossip.wire import codec
 from fairlead.core.gossip.wire.messages import Entry, Tombstone
@@ -101,7 +101,9 @@ class Tables:
 
     def lookup(self, network: str, table: str, key: str) -> Entry | None:
         """The row that was written last where several owners hold the key, as while a task moves between nodes."""
-        held = [row for row in self.entries(network, table) if row.key == key]
+        rows = self.networks.get(network)
+        found = [] if rows is None else rows.of_key(table, key)
+        held = [row for row in found if isinstance(row, Entry) and self._is_live(row.owner)]
         return max(held, key=lambda row: (row.time, row.owner), default=None)
 
     def takes_part(self, network: str, name: str) -> bool:
@@ -219,6 +221,8 @@ class Tables:
         if isinstance(row, Entry) and len(row.value) > self._turn.config.max_value:
             return "value size"
         if new and len(rows) >= self._turn.config.max_rows:
+            return "table size"
+        if rows.value_bytes + value_size(row) > self._turn.config.max_table_bytes:
             return "table size"
         owner = self._find(row.owner)
         if owner is not None and row.epoch < owner.epoch:
