@@ -44,6 +44,11 @@ class MemberGraves:
     def seal(self, member: Member, now: float) -> None:
         self._sealed[member.name] = now, (member.epoch, member.incarnation)
 
+    def last_word(self, name: str) -> Dead | None:
+        """What to tell a member that comes back after it was forgotten, so that it can refute."""
+        sealed = self._sealed.get(name)
+        return None if sealed is None else Dead(name, *sealed[1], 0)
+
     def refuses(self, news: Alive) -> bool:
         sealed = self._sealed.get(news.name)
         return sealed is not None and (news.epoch, news.incarnation) <= sealed[1]

@@ -120,8 +120,8 @@ class Inbox:
             return member
         if self._asked < INTRODUCTIONS_ASKED and packet.sender != self._parts.roster.own_name:
             self._asked += 1
-            held = [] if member is None else [codec.encode(members.to_alive(member))]
-            self._introduce(source, [codec.encode(Who()), *held])
+            held = self._parts.membership.held_of(packet.sender)
+            self._introduce(source, [codec.encode(message) for message in (Who(), *held)])
         raise PeerError("stranger")
 
     def _introduce(self, to: Address, messages: list[bytes]) -> None:

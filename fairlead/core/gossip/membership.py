@@ -172,6 +172,13 @@ class Membership:
             return codec.encode(Dead(member.name, member.epoch, member.incarnation, 0))
         return None
 
+    def held_of(self, name: str) -> list[Record]:
+        """What we hold of a member that claims to be another, or that we had forgotten."""
+        member, last_word = self.roster.get(name), self.graves.last_word(name)
+        if member is not None:
+            return [members.to_alive(member)]
+        return [] if last_word is None else [last_word]
+
     def records_of(self, member: Member) -> list[Record]:
         """The records that bring another node to what we hold about the member."""
         alive = members.to_alive(member)
@@ -233,7 +240,7 @@ class Membership:
         self._tell(member.name, news)
         if status is Status.LEFT:
             self._turn.events.append(MemberLeft(buried))
-        elif member.status is not Status.LEFT:
+        elif member.present:
             self._turn.events.append(MemberFailed(buried, here))
         self._on_change(member, buried)
 

@@ -49,8 +49,8 @@ def row_digest(row: Row) -> int:
 
 
 class Rows:
-    """Invariants: `digest` is the XOR over all spoken rows, `value_bytes` the size of all values; each row is listed under
-    its owner and among the holders of its key.
+    """Invariants: `digest` is the XOR over all spoken rows, `value_bytes` the size of all values; each row is listed
+    under its owner and among the holders of its key.
     """
 
     def __init__(self, tombstone_life: float) -> None:

@@ -114,9 +114,6 @@ def test_the_halves_of_a_split_cluster_find_each_other_again() -> None:
 
 
 def test_a_member_that_was_gone_for_two_lives_is_forgotten_and_not_brought_back_by_others() -> None:
-    cluster = Cluster("abc")
-    for name in "abc":
-        cluster.nodes.pop(cluster[name].identity.address)
     cluster = Cluster()
     cluster.add("a", dead_life=20.0)
     cluster.add("b", seeds="a", dead_life=20.0)
@@ -127,6 +124,19 @@ def test_a_member_that_was_gone_for_two_lives_is_forgotten_and_not_brought_back_
     cluster.run(60.0)
     assert cluster.status("a", "d") is None
     assert cluster.status("c", "d") == "dead"
+
+
+def test_a_member_that_was_forgotten_while_it_was_away_comes_back_by_itself() -> None:
+    cluster = Cluster()
+    for name in "abcd":
+        cluster.add(name, seeds="" if name == "a" else "a", dead_life=20.0)
+    cluster.run(2.0)
+    cluster.cut = {"d"}
+    cluster.run(45.0)
+    assert cluster.status("a", "d") is None
+    cluster.cut = set()
+    cluster.run(5.0)
+    assert all(cluster.status(name, other) == "alive" for name in "abcd" for other in "abcd")
 
 
 def test_labels_travel_with_the_member() -> None:
