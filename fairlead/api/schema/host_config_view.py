@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fairlead.api.schema.ports import port_bindings_json
+from fairlead.engine.legacy_links import parse
 from fairlead.model.container import Container, ContainerSpec, Mount, Resources
 
 Json = dict[str, object]
@@ -25,6 +26,14 @@ MASKED_PATHS = (
     "/sys/devices/virtual/powercap",
 )
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+
+def _links(container: Container) -> list[str]:
+    """Links of the default bridge as Docker keeps them; those of other networks stand at the endpoint."""
+    network = container.spec.network
+    if network.mode not in ("default", "bridge"):
+        return []
+    return [f"/{target}:/{container.name}/{alias}" for target, alias in map(parse, network.links)]
 
 
 def host_config_json(container: Container) -> Json:
@@ -54,7 +63,7 @@ def host_config_json(container: Container) -> Json:
         "GroupAdd": _or_null(spec.group_add),
         "IpcMode": spec.ipc_mode or "private",
         "Cgroup": "",
-        "Links": _or_null(network.links),
+        "Links": _or_null(_links(container)),
         "OomScoreAdj": spec.oom_score_adj,
         "PidMode": spec.pid_mode,
         "Privileged": spec.privileged,

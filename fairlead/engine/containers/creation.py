@@ -27,6 +27,7 @@ class Creation:
     async def create(self, name: str, spec: ContainerSpec) -> tuple[str, tuple[str, ...]]:
         """Create a container; its id and warnings. Raises Refusal and changes nothing."""
         engine = self._context.engine
+        spec = replace(spec, network=replace(spec.network, mode=self._lasting_mode(spec.network.mode)))
         check(spec, bool(self._context.runtime.init_program))
         image = engine.images.get(spec.image)
         container_id = engine.entropy.local_id()
@@ -35,6 +36,14 @@ class Creation:
             return await self._create(container_id, name, spec, image)
         finally:
             del self._reserved[name]
+
+    def _lasting_mode(self, mode: str) -> str:
+        """`container:<name>` by id, because a name may come to mean another container."""
+        kind, separator, reference = mode.partition(":")
+        if kind != "container" or not reference:
+            return mode
+        found = self._context.state.find_container(reference)
+        return f"{kind}{separator}{found.id}" if found else mode
 
     async def _create(
         self, container_id: str, name: str, spec: ContainerSpec, image: Image

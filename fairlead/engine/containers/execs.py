@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fairlead.core.containers.failure import exec_failure
 from fairlead.core.containers.merge import process_environment
@@ -17,6 +17,8 @@ from fairlead.model.runtime import ExecLaunch
 
 KEPT_AFTER_END = 300.0
 """Seconds for which an ended exec can still be inspected."""
+START_PATIENCE = 5.0
+"""Seconds that a resize waits for the process to be there."""
 
 
 @dataclass(slots=True)
@@ -31,6 +33,8 @@ class Exec:
     running: bool = False
     exit_code: int | None = None
     pid: int = 0
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it runs or cannot."""
 
 
 class StartFailed(Exception):  # noqa: N818 - an outcome for the user to read, like a Refusal
@@ -101,6 +105,7 @@ class Execs:
             self._ended(made, container, 126)
             raise
         made.process, made.pid, made.running = process, process.pid, True
+        made.settled.set()
         asyncio.get_running_loop().create_task(self._follow(made, container, process))
         return process
 
@@ -123,6 +128,7 @@ class Execs:
 
     def _ended(self, made: Exec, container: Container, code: int) -> None:
         made.exit_code, made.running = code, False
+        made.settled.set()
         asyncio.get_running_loop().call_later(KEPT_AFTER_END, self._execs.pop, made.id, None)
 
     def container_ended(self, container: Container) -> None:
@@ -138,8 +144,11 @@ class Execs:
                 made.process.kill(signal.SIGKILL)
             await made.process.wait()
 
-    def resize(self, exec_id: str, height: int, width: int) -> None:
+    async def resize(self, exec_id: str, height: int, width: int) -> None:
+        """Clients say the size as soon as their stream is open, when the process may still be starting."""
         made = self.get(exec_id)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(made.settled.wait(), START_PATIENCE)
         if made.process is None or not made.running:
             raise Conflict(f"exec {made.id} is not running")
         made.process.resize(height, width)
