@@ -11,6 +11,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import IntEnum
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -126,6 +127,8 @@ def _encoder(kind: type) -> Codec:
         return str
     if is_dataclass(kind):
         return _dataclass_encoder(kind)
+    if issubclass(kind, IntEnum):
+        return int  # type: ignore[return-value]
     if issubclass(kind, Mapping):
         return _encode_mapping
     if issubclass(kind, tuple | list | frozenset):
@@ -168,6 +171,8 @@ def _decoder(hint: object) -> Codec:
         return parser
     if isinstance(hint, type) and is_dataclass(hint):
         return _dataclass_decoder(hint)
+    if isinstance(hint, type) and issubclass(hint, IntEnum):
+        return hint
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return _union_decoder(arguments)

@@ -97,6 +97,11 @@ class PoolLeases:
             raise NotAllowed(IN_USE)
         self._leased.add(number)
 
+    def resume(self, address: Address) -> None:
+        """Go on after `address`, if it is the highest seen: a serial range does not begin anew with its holder."""
+        if self._policy == SERIAL and self._first <= int(address) <= self._last:
+            self._frontier = max(self._frontier, int(address) + 1)
+
     def release(self, address: Address) -> None:
         """Take `address` back; one that is not leased is fine."""
         number = int(address)
@@ -156,6 +161,7 @@ class Leases:
             leases = self._of(address.ip)
             if leases is not None:
                 leases.claim(address.ip)
+                leases.resume(address.ip)
 
     def _of(self, address: Address) -> PoolLeases | None:
         return next((leases for leases in self._pools if address in leases.pool.subnet), None)

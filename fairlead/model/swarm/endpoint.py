@@ -42,10 +42,15 @@ class EndpointSpec:
 
 @dataclass(frozen=True, slots=True)
 class VirtualIp:
-    """`address` is None on a network that has no virtual addresses: there the name resolves to the tasks."""
+    """Both addresses are None on a network without virtual addresses: there the name resolves to the tasks."""
 
     network_id: str
     address: SwarmAddress | None = None
+    address6: SwarmAddress | None = None
+
+    @property
+    def addresses(self) -> tuple[SwarmAddress, ...]:
+        return tuple(one for one in (self.address, self.address6) if one is not None)
 
 
 @dataclass(frozen=True, slots=True)

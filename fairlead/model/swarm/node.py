@@ -78,7 +78,7 @@ class ManagerStatus:
 @dataclass(frozen=True, slots=True)
 class Node:
     """A node. `attachments` are its own addresses, one per swarm network that has tasks on it (the ingress network
-    always): the node's end of load balancing and of the routing mesh."""
+    always): the node's end of load balancing and of the routing mesh. `error` says why its spec does not hold yet."""
 
     id: str
     spec: NodeSpec = field(default_factory=NodeSpec)
@@ -87,6 +87,7 @@ class Node:
     role: str = WORKER
     manager: ManagerStatus | None = None
     attachments: tuple[Attachment, ...] = ()
+    error: str = ""
     version: int = 0
     created: int = 0
     updated: int = 0

@@ -63,13 +63,14 @@ class ServiceSpec:
 
 @dataclass(frozen=True, slots=True)
 class UpdateStatus:
-    """`failures` names the slots (or nodes) in which a new task failed while it was watched; it drives the failure
-    ratio and must therefore outlive a leader."""
+    """`total` is how many places had to change when it began; `failures` names those in which a new task failed while
+    it was watched. Their ratio decides, so both must outlive a leader."""
 
     state: str
     started: int = 0
     completed: int = 0
     message: str = ""
+    total: int = 0
     failures: tuple[str, ...] = ()
 
     @property

@@ -20,11 +20,12 @@ class ContainerStatus:
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
-    """What is observed. `at` is when the state was entered, by the clock of who observed it; `error` is for the
-    ERROR column; `ports` are host-mode ports as the node bound them."""
+    """What is observed. `at` is when the state was entered and `started` when RUNNING was, by the clock of who observed
+    it; `error` is for the ERROR column; `ports` are host-mode ports as the node bound them."""
 
     state: TaskState = TaskState.NEW
     at: int = 0
+    started: int = 0
     message: str = ""
     error: str = ""
     container: ContainerStatus | None = None
@@ -36,8 +37,9 @@ class Task:
     """`slot` numbers the replicas of a service from 1; tasks of global services have slot 0 and a node from birth.
 
     `spec` is the template that the task was made from and never changes. `iteration` is the run of a job that it
-    belongs to. `not_before` is when a task wished READY may be wished RUNNING (a restart's delay); `replaces` is the
-    task whose end it waits for.
+    belongs to. A task wished READY is prepared while its predecessor in the same place still stops; it is wished
+    RUNNING when that has ended and `not_before` (a restart's delay) has come. `restarts` are the times of the earlier
+    restarts in this place that count against `RestartPolicy.attempts`.
     """
 
     id: str
@@ -53,7 +55,7 @@ class Task:
     labels: Mapping[str, str] = field(default_factory=dict)
     iteration: int = 0
     not_before: int = 0
-    replaces: str = ""
+    restarts: tuple[int, ...] = ()
     version: int = 0
     created: int = 0
     updated: int = 0

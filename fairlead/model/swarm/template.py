@@ -108,9 +108,10 @@ class RestartPolicy:
 
 @dataclass(frozen=True, slots=True)
 class NetworkAttachmentSpec:
-    """A network that tasks join, by id."""
+    """A network that tasks join, by id. `addresses` are those asked for (only for a user's own container)."""
 
     target: str
+    addresses: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     driver_opts: Mapping[str, str] = field(default_factory=dict)
 
