@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from fairlead.model.dns import Upstream
@@ -93,6 +94,7 @@ class _Draft:
     ndots_from: str = ""
 
 
+@lru_cache(4)
 def parse(text: str) -> ResolvConf:
     """Read a resolv.conf. As in the C library the last `search` or `domain` counts, options add up."""
     said = ResolvConf()
