@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import time
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from fairlead.api.routes import (
 from fairlead.api.routes import exec as execs
 from fairlead.api.server import Server
 from fairlead.core.containers.options import log_limits
+from fairlead.core.dhcp import client as dhcp
 from fairlead.core.dns.forward import Forwarder
 from fairlead.effects.clock import SystemClock, SystemEntropy
 from fairlead.effects.etc_files import EtcFiles
@@ -51,6 +53,7 @@ from fairlead.effects.oci.rootfs import Rootfs
 from fairlead.effects.oci.runtime import OciRuntime
 from fairlead.effects.oci.volumes import VolumeFiles
 from fairlead.effects.store.sqlite import SqliteStore
+from fairlead.effects.wire.dhcp import DhcpClients
 from fairlead.effects.wire.dns import DnsServer
 from fairlead.engine.containers.containers import Containers
 from fairlead.engine.default_networks import DefaultNetworks
@@ -65,6 +68,9 @@ from fairlead.engine.volumes import Volumes
 from fairlead.engine.world import World
 from fairlead.model.config import DaemonConfig
 from fairlead.model.errors import Failed, Refusal
+
+OPEN_FILES = 1 << 20
+"""Each container takes a few descriptors (resolver, pidfd), each published port up to two."""
 
 STOP_SECONDS = 9.0
 """How long a stop may take before what is left of it is abandoned: service managers kill after ten."""
@@ -120,6 +126,8 @@ async def _world(config: DaemonConfig, running: AsyncExitStack) -> World:
         await part.start()
         running.push_async_callback(part.close)
     entropy = SystemEntropy()
+    leases = DhcpClients(lambda request, now, lease: dhcp.Client(request, entropy.number, now, lease))
+    running.callback(leases.close)
     return World(
         clock=SystemClock(),
         entropy=entropy,
@@ -129,6 +137,7 @@ async def _world(config: DaemonConfig, running: AsyncExitStack) -> World:
         ports=ports,
         etc=EtcFiles(config.data_root / "containers"),
         name_server=DnsServer(Forwarder(entropy.number)),
+        leases=leases,
     )
 
 
@@ -180,16 +189,35 @@ def _take_pidfile(path: Path | None) -> Path | None:
         return None
     with suppress(FileNotFoundError, ValueError):
         other = int(path.read_text())
-        if other != os.getpid() and Path(f"/proc/{other}").exists():
+        if other != os.getpid() and _is_daemon(other):
             raise Failed(f"process with PID {other} is still running: {path} says that a daemon runs already")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(str(os.getpid()))
     return path
 
 
+def _is_daemon(pid: int) -> bool:
+    """Whether this process lives and may be one of us: after a reboot its number may be anybody's, and a zombie, which
+    has no command line, waits only to be collected."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"daemon" in words and any(b"fairlead" in word for word in words)
+
+
 def _release_pidfile(path: Path | None) -> None:
     if path is not None:
         path.unlink(missing_ok=True)
+
+
+def _raise_limit() -> None:
+    """Allow many open files; containers without limits of their own inherit it, as from dockerd's service."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, max(OPEN_FILES, hard)))
+    except (OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _age() -> str:
@@ -201,6 +229,7 @@ def _age() -> str:
 def run(config: DaemonConfig) -> int:
     """The process: its exit status."""
     logs.start(config.log_level)
+    _raise_limit()
     try:
         asyncio.run(serve(config))
     except Refusal as refusal:

@@ -13,6 +13,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from fairlead.core.drivers import names, segments
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.ipam import mac
+from fairlead.core.ipam.drivers import ipam_driver
 from fairlead.core.sandbox import next_ifname
 from fairlead.engine.addresses import Addresses
 from fairlead.engine.host_ports import HostPorts
@@ -83,7 +84,7 @@ class Claims:
             sandbox=place.sandbox,
             name=container.name,
             ifname=ifname,
-            mac=wish.spec.mac.lower() or (mac.of(ipv4 and ipv4.ip, ipv6 and ipv6.ip) if leased else ""),
+            mac=wish.spec.mac.lower() or _mac(container, network, ipv4, ipv6),
             ipv4=ipv4,
             ipv6=ipv6,
             gateway4=_gateway(network, 4),
@@ -125,6 +126,12 @@ def names_of(container: Container, wish: Attachment, network: Network) -> tuple[
 def gives_names(network: Network) -> bool:
     """Whether containers on it are known by name."""
     return not network.predefined and DRIVERS[network.driver].can.names
+
+
+def _mac(container: Container, network: Network, ipv4: IPv4Interface | None, ipv6: IPv6Interface | None) -> str:
+    if ipam_driver(network.ipam_driver).asks_segment:
+        return mac.of_lease(container.id, network.id)
+    return mac.of(ipv4 and ipv4.ip, ipv6 and ipv6.ip) if ipv4 or ipv6 else ""
 
 
 def _gateway(network: Network, version: int) -> Address | None:

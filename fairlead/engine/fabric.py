@@ -12,6 +12,7 @@ from fairlead.engine.etc import Etc
 from fairlead.engine.events import EventBus
 from fairlead.engine.host import Host
 from fairlead.engine.host_ports import HostPorts
+from fairlead.engine.leasing import Leasing
 from fairlead.engine.locks import KeyedLocks
 from fairlead.engine.names import Names
 from fairlead.engine.publish import Publisher
@@ -36,6 +37,7 @@ class Fabric:
         self.host = Host(world.kernel)
         self.host_ports = HostPorts()
         self.claims = Claims(state, world.entropy, self.host_ports)
+        self.leasing = Leasing(world.leases)
         self.publisher = Publisher(self.host_ports, world.ports)
         self.wiring = Wiring(state, self.host)
         self.names = Names(world.name_server)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from fairlead.core.drivers.contract import Driver, Neighbourhood
 from fairlead.core.drivers.registry import DRIVERS
+from fairlead.core.ipam import drivers as ipam
 from fairlead.core.ipam import pools as ipam_pools
 from fairlead.core.ipam import request
 from fairlead.core.ipam.blocks import parse_address, parse_block
@@ -19,7 +20,7 @@ from fairlead.model.errors import Conflict, Invalid, NotAllowed, NotFound
 from fairlead.model.host import HostFacts
 from fairlead.model.network import LOCAL, PREDEFINED, SWARM, Network, NetworkSpec, Pool, PoolRequest
 
-DEFAULT_DRIVER, CONFIG_ONLY_DRIVER, IPAM_DRIVER = "bridge", "null", "default"
+DEFAULT_DRIVER, CONFIG_ONLY_DRIVER = "bridge", "null"
 SWARM_DRIVERS = frozenset({"overlay"})
 NOT_A_MANAGER = (
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to '
@@ -59,7 +60,9 @@ def resolve(spec: NetworkSpec, ground: Ground, identity: Identity) -> tuple[Netw
     spec = _with_configuration(spec, ground)
     driver = _driver(spec)
     request.validate(spec.pools, bool(spec.enable_ipv6))
-    network = with_pools(_outline(spec, driver, identity), spec, driver, ground)
+    network = _outline(spec, driver, identity)
+    ipam.check(ipam.ipam_driver(spec.ipam_driver), spec.pools, network.ipv4, network.ipv6, driver.segment(network))
+    network = with_pools(network, spec, driver, ground)
     network = replace(network, link=driver.link(network))
     warnings = driver.validate(network, Neighbourhood(ground.facts, ground.networks))
     return network, tuple(warnings)
@@ -67,7 +70,7 @@ def resolve(spec: NetworkSpec, ground: Ground, identity: Identity) -> tuple[Netw
 
 def with_pools(network: Network, spec: NetworkSpec, driver: Driver, ground: Ground) -> Network:
     """The network with its address pools chosen, if its driver gives out addresses."""
-    if not driver.can.addressed:
+    if not (driver.can.addressed and ipam.ipam_driver(network.ipam_driver).pools):
         return network
     real = (other for other in ground.networks if not other.config_only)
     space = ipam_pools.space(ground.facts, real, ground.pools, ground.seed)
@@ -95,8 +98,7 @@ def _check_words(spec: NetworkSpec, ground: Ground) -> None:
         )
     if spec.config_only and spec.config_from:
         raise NotAllowed("a configuration network cannot depend on another configuration network")
-    if spec.ipam_driver not in ("", IPAM_DRIVER):
-        raise NotFound(f'plugin "{spec.ipam_driver}" not found')
+    ipam.ipam_driver(spec.ipam_driver)
     if spec.enable_ipv4 is False and not spec.enable_ipv6:
         raise Invalid("IPv4 or IPv6 must be enabled")
 
@@ -129,6 +131,7 @@ def _outline(spec: NetworkSpec, driver: Driver, identity: Identity) -> Network:
         attachable=spec.attachable,
         ipv4=spec.enable_ipv4 is not False,
         ipv6=bool(spec.enable_ipv6),
+        ipam_driver=spec.ipam_driver or ipam.DEFAULT,
         ipam_options=spec.ipam_options,
         options=spec.options,
         labels=spec.labels,
@@ -149,6 +152,7 @@ def _config_only(spec: NetworkSpec, identity: Identity) -> Network:
         created=identity.created,
         ipv4=spec.enable_ipv4 is not False,
         ipv6=bool(spec.enable_ipv6),
+        ipam_driver=spec.ipam_driver or ipam.DEFAULT,
         ipam_options=spec.ipam_options,
         pools=tuple(_kept(spec.pools)),
         options=spec.options,
@@ -186,6 +190,7 @@ def _with_configuration(spec: NetworkSpec, ground: Ground) -> NetworkSpec:
         pools=tuple(_asked(pool) for pool in source.pools),
         options=source.options,
         labels=source.labels,
+        ipam_driver=source.ipam_driver,
         ipam_options=source.ipam_options or spec.ipam_options,
         enable_ipv4=source.ipv4,
         enable_ipv6=source.ipv6,

@@ -13,6 +13,7 @@ from typing import Protocol
 from fairlead.model.change import Change, Delete, Put
 from fairlead.model.host import HostFacts
 from fairlead.model.image import Layer, Platform, RegistryAuth
+from fairlead.model.lease import Lease, LeaseRequest
 from fairlead.model.network import Address
 from fairlead.model.observed import Drift, ObservedLink
 from fairlead.model.plan import Operation, Plan
@@ -119,6 +120,26 @@ class Namespaces(Protocol):
 
 PortHold = tuple[str, int, str]
 """(host address, port, protocol)"""
+
+
+class LeaseClients(Protocol):
+    """Leases of addresses from a server on the physical network, each kept under a key until it is released."""
+
+    def watch(self, on_change: Callable[[str, Lease | None], None]) -> None:
+        """Report each lease that is renewed, changed or lost (None) after it was granted."""
+        ...
+
+    async def acquire(self, key: str, request: LeaseRequest, seconds: float) -> Lease:
+        """Raises Failed when nobody granted one in time."""
+        ...
+
+    def resume(self, key: str, request: LeaseRequest, lease: Lease | None) -> None:
+        """Keep a lease of an earlier process; without one, ask until there is one."""
+        ...
+
+    async def release(self, key: str, request: LeaseRequest, lease: Lease | None) -> None:
+        """Give it back; one that is not kept here is given back too."""
+        ...
 
 
 class Ports(Protocol):

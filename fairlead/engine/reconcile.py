@@ -97,6 +97,7 @@ class Reconcile:
         plan = Plan((DelLink(endpoint.host_ifname),)) if endpoint.host_ifname else Plan()
         if network is not None and not network.config_only:
             plan = DRIVERS[network.driver].detach(network, endpoint, Site(self._fabric.host.facts, sharing=1))
+            await self._fabric.leasing.release(None, endpoint, network)
         await self._fabric.kernel.attempt(plan)
 
     async def _undo_network(self, network: Network) -> None:
@@ -134,6 +135,7 @@ class Reconcile:
             self._fabric.resolvers.know(sandbox, endpoints, endpoints)
             try:
                 for endpoint in endpoints:
+                    self._fabric.leasing.resume(container, endpoint, self._state.networks[endpoint.network_id])
                     if endpoint.published:
                         await self._fabric.publisher.restore(endpoint)
                 if self._fabric.resolvers.setting(sandbox, endpoints) is Setting.EMBEDDED:

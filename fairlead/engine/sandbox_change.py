@@ -41,6 +41,8 @@ class SandboxChange:
         async with AsyncExitStack() as undo:
             claimed = fabric.claims.claim(container, wish, network, _place(sandbox, before))
             undo.callback(fabric.claims.abandon, claimed)
+            claimed = await fabric.leasing.acquire(container, claimed, network)
+            undo.push_async_callback(fabric.leasing.release, container, claimed, network)
             after = await self._with_ports(container, [*before, claimed], undo)
             wishes = wanted.put(replace(wish, network_id=network.id, names=claimed.names))
             sandbox = await self._listen(container, sandbox, before, after)
@@ -106,6 +108,7 @@ class SandboxChange:
         plan = fabric.wiring.detach(sandbox, endpoint, alive=True) + fabric.wiring.shift(remaining, after)
         faults = await fabric.kernel.attempt(plan + fabric.wiring.reroute(sandbox, before, after))
         fabric.resolvers.forget(endpoint)
+        await fabric.leasing.release(container, endpoint, fabric.wiring.network(endpoint))
         if not any(item.published for item in after) and endpoint.published:
             await fabric.publisher.withdraw(endpoint.id, endpoint.published)
         fabric.claims.abandon(endpoint)

@@ -36,6 +36,7 @@ class SandboxStart:
         async with AsyncExitStack() as undo:
             sandbox = await self._open(container, placed, undo)
             endpoints = self._claim(container, placed, sandbox, undo)
+            endpoints = await self._lease(container, placed, endpoints, undo)
             endpoints = await self._publish(container, endpoints, undo)
             sandbox = await self._listen(container, sandbox, endpoints, undo)
             await self._intend(endpoints, undo)
@@ -67,6 +68,17 @@ class SandboxStart:
             claimed.append(self._fabric.claims.claim(container, wish, network, place))
             undo.callback(self._fabric.claims.abandon, claimed[-1])
         return claimed
+
+    async def _lease(
+        self, container: Container, placed: Placed, endpoints: list[Endpoint], undo: AsyncExitStack
+    ) -> list[Endpoint]:
+        """The endpoints with the addresses that the physical network gives them, where it does."""
+        fabric, given = self._fabric, []
+        for (_, network), endpoint in zip(placed, endpoints, strict=True):
+            given.append(await fabric.leasing.acquire(container, endpoint, network))
+            undo.push_async_callback(fabric.leasing.release, container, given[-1], network)
+            fabric.claims.update(given[-1])
+        return given
 
     async def _publish(self, container: Container, endpoints: list[Endpoint], undo: AsyncExitStack) -> list[Endpoint]:
         """The endpoints with the container's ports on the one that carries them."""

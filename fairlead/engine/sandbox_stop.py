@@ -42,4 +42,6 @@ class SandboxStop:
         self._fabric.resolvers.forget(endpoint)
         if endpoint.published:
             await self._fabric.publisher.withdraw(endpoint.id, endpoint.published)
+        container = self._fabric.state.containers.get(endpoint.container_id)
+        await self._fabric.leasing.release(container, endpoint, self._fabric.wiring.network(endpoint))
         self._fabric.claims.abandon(endpoint)

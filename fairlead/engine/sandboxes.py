@@ -17,6 +17,7 @@ from fairlead.engine.fabric import Fabric
 from fairlead.engine.legacy_links import Link
 from fairlead.engine.linking import Linking
 from fairlead.engine.sandbox_change import SandboxChange
+from fairlead.engine.sandbox_lease import SandboxLease
 from fairlead.engine.sandbox_start import Placed, SandboxStart
 from fairlead.engine.sandbox_stop import SandboxStop
 from fairlead.engine.views import NetworkSettingsView, NetworkView, StartedSandbox
@@ -41,6 +42,7 @@ class Sandboxes:
         self._stop = SandboxStop(fabric)
         self._change = SandboxChange(fabric)
         self._linking = Linking(fabric)
+        self._lease = SandboxLease(fabric)
 
     # --- what a container wants -------------------------------------------------------------------
 

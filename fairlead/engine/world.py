@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fairlead.engine.names import NameServer
-from fairlead.engine.ports import Clock, Entropy, EtcFiles, Kernel, Namespaces, Ports, Store
+from fairlead.engine.ports import Clock, Entropy, EtcFiles, Kernel, LeaseClients, Namespaces, Ports, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +18,4 @@ class World:
     ports: Ports
     etc: EtcFiles
     name_server: NameServer
+    leases: LeaseClients

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 
+from fairlead.model.lease import Lease
 from fairlead.model.network import Address
 
 TCP, UDP, SCTP = "tcp", "udp", "sctp"
@@ -59,6 +60,7 @@ class Endpoint:
     `host_ifname` the host's end where the driver has one. `segment` is the bridge of the network's chain of bridges
     that it hangs on (0: the network's own). `order` counts connections of the container, the earliest first.
     `names` are the DNS names it answers to on this network.
+    `lease` is what the addresses come from where the physical network gives them out.
     `published` is empty unless this endpoint is the one that carries the container's ports.
     """
 
@@ -79,6 +81,7 @@ class Endpoint:
     spec: EndpointSpec = field(default_factory=EndpointSpec)
     names: tuple[str, ...] = ()
     published: tuple[PublishedPort, ...] = ()
+    lease: Lease | None = None
 
     @property
     def addresses(self) -> tuple[IPv4Interface | IPv6Interface, ...]:

@@ -54,6 +54,9 @@ class Bridge:
     def link(self, network: Network) -> str:
         return network.options.get(bridge_options.NAME) or names.bridge(network.id)
 
+    def segment(self, network: Network) -> str:
+        return ""
+
     def stands_on(self, network: Network) -> tuple[str, ...]:
         return ()
 

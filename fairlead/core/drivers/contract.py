@@ -38,6 +38,7 @@ class Abilities:
     - `publishes_ports`: ports can be shown outside.
     - `names`: the embedded DNS serves user-defined networks of this driver.
     - `holds_gateway`: the gateway is this host, at the network's own interface.
+    - `own_mac`: endpoints have a hardware address of their own.
     - `reaches_host`: host and container can talk over it (what `host-gateway` needs).
     """
 
@@ -48,6 +49,7 @@ class Abilities:
     publishes_ports: bool = False
     names: bool = True
     holds_gateway: bool = False
+    own_mac: bool = True
     reaches_host: bool = False
 
 
@@ -116,6 +118,10 @@ class Driver(Protocol):
 
     def link(self, network: Network) -> str:
         """The Linux name of the network's own interface ("" for none), from the network's id and options."""
+        ...
+
+    def segment(self, network: Network) -> str:
+        """The host's interface on the physical segment that endpoints are on as well; "" where they are on none."""
         ...
 
     def stands_on(self, network: Network) -> tuple[str, ...]:

@@ -26,6 +26,9 @@ class Bare:
     def link(self, network: Network) -> str:
         return ""
 
+    def segment(self, network: Network) -> str:
+        return ""
+
     def stands_on(self, network: Network) -> tuple[str, ...]:
         return ()
 

@@ -48,10 +48,13 @@ class Ipvlan(Sublink):
     """`docker network create -d ipvlan -o parent=eth0`."""
 
     name = "ipvlan"
-    can = Abilities()
+    can = Abilities(own_mac=False)
 
     def gateway(self, spec: NetworkSpec) -> bool:
         return super().gateway(spec) and _mode(MODE, spec.options.get(MODE, "")) == L2
+
+    def segment(self, network: Network) -> str:
+        return super().segment(network) if _way(network)[0] == L2 else ""
 
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
         warnings = Options(network.options, _KNOWN).check()

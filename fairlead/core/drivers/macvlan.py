@@ -48,7 +48,8 @@ class Macvlan(Sublink):
     def attach(self, network: Network, endpoint: Endpoint, site: Site) -> Plan:
         if _mode_of(network) == PASSTHRU and site.sharing:
             raise NotAllowed(
-                f"network {network.name} hands its parent interface {network.link} through to one container, and has one"
+                f"network {network.name} hands its parent interface {network.link} through to one container, "
+                "and has one already"
             )
         return super().attach(network, endpoint, site)
 

@@ -43,6 +43,9 @@ class Sublink(ABC):
     def link(self, network: Network) -> str:
         return parents.name_of(network)
 
+    def segment(self, network: Network) -> str:
+        return "" if parents.stands_alone(network) else parents.name_of(network)
+
     def stands_on(self, network: Network) -> tuple[str, ...]:
         return parents.needs(network)
 

@@ -22,5 +22,11 @@ def from_ipv4(address: IPv4Address) -> str:
     return _text(b"\x02\x42" + address.packed)
 
 
+def of_lease(container_id: str, network_id: str) -> str:
+    """For an endpoint that needs its hardware address before it has any other: the same for a container on a network
+    whenever it starts, so that it is leased the same address again."""
+    return _text(b"\x02\x42" + sha256(f"{container_id}/{network_id}".encode()).digest()[:4])
+
+
 def _text(octets: bytes) -> str:
     return octets.hex(":")

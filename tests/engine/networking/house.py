@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fairlead.core.dhcp.client import Client
 from fairlead.core.dns.forward import Forwarder
 from fairlead.core.drivers.names import owner_of
 from fairlead.core.firewall.table import FAMILY, NAME, host_table
@@ -18,6 +19,7 @@ from fairlead.effects.kernel.pool import NamespacePool
 from fairlead.effects.kernel.ports import HostPorts
 from fairlead.effects.kernel.reaper import DOOMED
 from fairlead.effects.store.sqlite import SqliteStore
+from fairlead.effects.wire.dhcp import DhcpClients
 from fairlead.effects.wire.dns import DnsServer
 from fairlead.engine import records
 from fairlead.engine.default_networks import DefaultNetworks
@@ -139,6 +141,7 @@ class House:
             ports=Mortal(self.ports, self.fuse),
             etc=EtcFiles(self.config.data_root / "containers"),
             name_server=Mortal(self.dns, self.fuse),
+            leases=DhcpClients(lambda request, now, lease: Client(request, SystemEntropy().number, now, lease)),
         )
         self.engine = Engine(self.config, world)
         publish = self.engine.events.publish
