@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 from fairlead.effects.kernel import links
 from fairlead.effects.kernel.apply import Request, Run
 from fairlead.effects.kernel.attributes import read_u32
-from fairlead.effects.kernel.link_reader import SeenLink, named_links
-from fairlead.effects.kernel.netlink import Message
+from fairlead.effects.kernel.link_reader import SeenLink, index_of, named_links
+from fairlead.effects.kernel.netlink import Ack, Message
 from fairlead.effects.kernel.places import Place
 from fairlead.effects.kernel.reaper import DOOMED
 from fairlead.effects.kernel.words import in_words
 from fairlead.model.errors import KernelRefused
 from fairlead.model.plan import AddBridge, AddDummy, AddMacvlan, AddVeth, AddVlan, AddVxlan, Operation
 
+_IN_BETWEEN = "fairlead-born"
 _VLAN_ID = 1
 _VXLAN_ID = 1
 
@@ -65,9 +66,23 @@ def _born(run: Run, operation: Operation, making: _Making) -> bool:
             ack = run.now(making.place, message)
         elif seen is not None and making.same(seen):
             return False
+        elif seen is None and making.home is not making.place:
+            ack = _born_under_another_name(run, making)
     if ack.errno:
         raise KernelRefused(in_words(operation), ack.errno, ack.detail)
     return True
+
+
+def _born_under_another_name(run: Run, making: _Making) -> Ack:
+    """Before 6.15 the kernel wants the name to be free where the message is sent, too, and the host has an `eth0`."""
+    ack = run.now(making.place, links.create(replace(making.birth, name=_IN_BETWEEN)))
+    if ack.errno:
+        return ack
+    index = index_of(making.home.route, _IN_BETWEEN)
+    ack = run.now(making.home, links.rename(index, making.birth.name))
+    if ack.errno:
+        run.now(making.home, links.delete(_IN_BETWEEN))
+    return ack
 
 
 def _making(run: Run, operation: Operation) -> _Making:
