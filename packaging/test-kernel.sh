@@ -43,7 +43,7 @@ echo 255 > "$out/code"
 : > "$out/log"
 cat > "$out/guest.sh" <<GUEST
 export PATH=$PWD/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb
-export PYTHONDONTWRITEBYTECODE=1 FAIRLEAD_STOCK_KERNEL=1 HYPOTHESIS_STORAGE_DIRECTORY=/run/hypothesis
+export PYTHONDONTWRITEBYTECODE=1 FAIRLEAD_STOCK_KERNEL=1 FAIRLEAD_LAB_PATIENCE=8 HYPOTHESIS_STORAGE_DIRECTORY=/run/hypothesis
 for module in overlay bridge veth vxlan macvlan ipvlan 8021q dummy nf_tables ip_vs esp4 xfrm_user sch_netem sch_tbf; do
     modprobe \$module || echo "test-kernel: no module \$module"
 done

@@ -24,6 +24,9 @@ from pathlib import Path
 
 from fairlead.model.errors import Failed
 
+PATIENCE = float(os.environ.get("FAIRLEAD_LAB_PATIENCE", "1"))
+"""By how much every deadline is longer than on a machine of its own: for emulated and crowded ones."""
+
 _SETUP = r"""
 set -e
 mount --make-rprivate /
@@ -79,7 +82,7 @@ class Node:
         return self._finish(self.inside(command), "", timeout, check)
 
     def _finish(self, line: Sequence[str], text: str, timeout: float, check: bool) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(line, input=text, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(line, input=text, capture_output=True, text=True, timeout=timeout * PATIENCE, check=False)
         if check and done.returncode:
             said = (done.stderr or done.stdout).strip()
             words = " ".join(line[line.index("--") + 1 :])
@@ -158,6 +161,7 @@ def _only_child(pid: int) -> int:
 
 def until(condition: Callable[[], bool], what: str, seconds: float) -> None:
     """Return as soon as `condition` holds; raises `Failed` naming `what` after `seconds`."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -23,8 +23,11 @@ class ObservedLink:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Something changed that the daemon did not do: `what` is "link-gone", "link-down", "link-new" (of anybody,
-    also when renamed), "table-gone", "element-gone", `name` the link or table; or "messages-lost": anything may have. Sent by the monitor, answered by reconcile."""
+    """Something changed that the daemon did not do; sent by the monitor, answered by reconcile.
+
+    `what` is "link-gone" or "link-down" (ours), "link-new" (anybody's, also when renamed), "table-gone" or
+    "element-gone", with the link or table as `name`; or "messages-lost": anything may have changed.
+    """
 
     what: str
     name: str

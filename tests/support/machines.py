@@ -19,6 +19,7 @@ from pathlib import Path
 
 from fairlead.lab.laboratory import Laboratory
 from fairlead.lab.machine import Machine
+from fairlead.lab.node import PATIENCE
 from fairlead.lab.topology import Topology, simple
 
 _serial = count(1)
@@ -75,6 +76,7 @@ def keep_evidence(lab: Laboratory) -> None:
 
 def wait_for(condition: Callable[[], object], seconds: float = 10, what: str = "") -> None:
     """Return once the condition holds; fail after `seconds`."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -1,8 +1,9 @@
 """Noticing what others do to our links and tables, by rtnetlink's and nf_tables' multicast groups.
 
 Changes of nf_tables carry the port id of the socket that made them: ours are passed over. Links carry no author, but we
-move every link into the doomed group before we delete it, and its last message says so. Of links only the loss of those
-is reported whose alias begins with our owner tag, and of all others that they have appeared. When the kernel had to drop messages, everything is suspect: `messages-lost`.
+move every link into the doomed group before we delete it, and its last message says so. The loss of links is reported
+for those whose alias begins with our owner tag, and of all others that they have appeared. When the kernel had to drop
+messages, everything is suspect: `messages-lost`.
 """
 
 from __future__ import annotations
