@@ -8,10 +8,12 @@ API, finishes what was begun, and leaves them alone.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
@@ -72,6 +74,10 @@ from fairlead.model.errors import Failed, Refusal
 OPEN_FILES = 1 << 20
 """Each container takes a few descriptors (resolver, pidfd), each published port up to two."""
 
+SWITCH_SECONDS = 0.0005
+"""How long the event loop waits at most for a thread that decodes netlink before the interpreter makes it give way; the
+default of 5 ms is longer than most verbs take."""
+
 STOP_SECONDS = 9.0
 """How long a stop may take before what is left of it is abandoned: service managers kill after ten."""
 
@@ -92,6 +98,8 @@ async def serve(config: DaemonConfig) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as running:
         await _start(config, running)
+        gc.freeze()
+        gc.enable()
         await stopping.wait()
         _log.info("stopping; containers run on")
         with suppress(TimeoutError):
@@ -230,6 +238,7 @@ def run(config: DaemonConfig) -> int:
     """The process: its exit status."""
     logs.start(config.log_level)
     _raise_limit()
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         asyncio.run(serve(config))
     except Refusal as refusal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def _daemon(config_file: str, validate: bool, **flags: object) -> None:
     if validate:
         click.echo("configuration OK")
         return
-    # The daemon's rooms are loaded only now: asking for help or checking settings needs none of them.
+    # The daemon's rooms are loaded only now: asking for help or checking settings needs none of them. Until it answers
+    # nothing is garbage, and looking for some would be a tenth of the time.
+    gc.disable()
     from fairlead.daemon import run
 
     raise SystemExit(run(config))
