@@ -108,3 +108,20 @@ def play(script: Path, in_place: bool) -> None:
         script.write_text(text)
     else:
         click.echo(text, nl=False)
+
+
+@sim.command()
+@click.option("--nodes", type=click.IntRange(2), default=100, show_default=True, help="Hosts in the swarm.")
+@click.option("--tasks", type=click.IntRange(1), default=1000, show_default=True, help="Containers to place.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Names the history: equal seeds, equal runs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def swarm(nodes: int, tasks: int, seed: int, as_json: bool) -> None:
+    """Run the managers' loops of a swarm on virtual time and measure what changes cost."""
+    from fairlead.sim.swarm.run import simulate as simulate_swarm
+    from fairlead.sim.swarm.table import print_table
+
+    result = simulate_swarm(nodes, tasks, seed)
+    if as_json:
+        click.echo(json.dumps(result.as_dict(), sort_keys=True))
+    else:
+        print_table(result)

@@ -2,8 +2,9 @@
 
 `feed` tells each loop's keys of interest from a change that is in the store already. `turn` lets each loop look at its
 keys, applies its answer to the snapshot, and goes on until none has anything left; what it returns must be committed
-before the next `turn` (an object made and dropped within one turn never was). If the commit fails (another leader, a conflicting write) the control is thrown away and made
-anew from the store: it holds nothing that does not follow from it.
+before the next `turn` (an object made and dropped within one turn never was). If the commit fails (another leader, a
+conflicting write) the control is thrown away and made anew from the store: it holds nothing that does not follow from
+it.
 
 A loop that answers without end would be a fault; `turn` then raises instead of hanging a manager.
 """
@@ -90,7 +91,7 @@ class Control:
         raise RuntimeError(f"the loops do not come to rest: {busy}")
 
     def committed(self, things: Iterable[Thing]) -> None:
-        """Take over the versions that the store gave to what `turn` answered. Nothing else changed, so no loop looks."""
+        """Take over the versions that the store gave to what `turn` answered; no loop needs to look."""
         for thing in things:
             self.snapshot.put(thing)
 

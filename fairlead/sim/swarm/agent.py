@@ -76,6 +76,10 @@ class Agent:
         self.past += self.containers.values()
         self.containers = {}
 
+    def fail(self, task_id: str) -> None:
+        """The container of a task ends by itself."""
+        self._fail(self.containers[task_id])
+
     def tell_again(self) -> None:
         """After a new session: report what is."""
         for task_id, container in self.containers.items():

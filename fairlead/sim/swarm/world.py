@@ -43,7 +43,9 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class World:
-    def __init__(self, seed: int, behaviour: Behaviour | None = None) -> None:
+    """`thinking` is the processor time that the leader's decisions took, `decided` how many writes they made."""
+
+    def __init__(self, seed: int, behaviour: Behaviour | None = None, subnet_size: int = 24) -> None:
         self.schedule = Schedule()
         self.store = Store()
         self.agents: dict[str, Agent] = {}
@@ -57,7 +59,7 @@ class World:
         self._planned = -1.0
         self._reports: dict[str, dict[str, TaskStatus]] = {}
         ingress = NetworkSpec(name="ingress", driver="overlay", ingress=True)
-        first = [Put(Cluster(self.new_id())), Put(SwarmNetwork(self.new_id(), ingress))]
+        first = [Put(Cluster(self.new_id(), subnet_size=subnet_size)), Put(SwarmNetwork(self.new_id(), ingress))]
         self.store.commit(first, self.now)
         self.control: Control | None = Control(self.store.things())
 
@@ -147,9 +149,9 @@ class World:
         if self.control is None or planned != self._planned:
             return
         self._planned = -1.0
-        before = time.perf_counter()
+        before = time.process_time()
         changes = self.control.turn(Moment(self.now, self.new_id))
-        self.thinking += time.perf_counter() - before
+        self.thinking += time.process_time() - before
         self.decided += len(changes)
         if changes:
             self.control.committed(self.store.commit(changes, self.now))
@@ -162,7 +164,9 @@ class World:
         assert self.control is not None, "there is no leader"
         written = self.store.commit(changes, self.now)
         dropped = [change for change in changes if isinstance(change, Drop)]
+        before = time.process_time()
         self.control.feed([*(Put(thing) for thing in written), *dropped])
+        self.thinking += time.process_time() - before
 
     def _dispatch(self, changes: Iterable[Change]) -> None:
         """Tell nodes what concerns them, and nothing else."""
