@@ -70,8 +70,13 @@ class Wiring:
         return self.driver(endpoint).detach(self.network(endpoint), endpoint, site)
 
     def _site(self, sandbox: Sandbox, endpoint: Endpoint) -> Site:
-        sharing = segments.sharing(self._state.users_of(endpoint.network_id), endpoint)
+        present = filter(self._stays, self._state.users_of(endpoint.network_id))
+        sharing = segments.sharing(present, endpoint)
         return Site(self._host.facts, sandbox.ns, sandbox.ipv6, sharing)
+
+    def _stays(self, endpoint: Endpoint) -> bool:
+        """Whether it exists or is being made; those of a sandbox that is being taken down are still in the state."""
+        return endpoint.id in self._state.claimed_endpoints or endpoint.container_id in self._state.sandboxes
 
     def publish(self, endpoint: Endpoint) -> Plan:
         return self.driver(endpoint).publish(self.network(endpoint), endpoint)

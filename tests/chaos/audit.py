@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,9 @@ class Audit:
         wanted, monitors = {c["Id"] for c in self._running}, []
         for line in self._sh("ps -ww -eo pid=,args=").splitlines():
             words = line.split()
-            if "conmon" in words[1]:
+            if "<defunct>" in words:
+                yield f"nobody collected {line.strip()}"
+            elif "conmon" in words[1]:
                 monitors.append(words[words.index("-c") + 1])
             elif "runc" in words[1]:
                 yield f"a runc is left: {line}"
@@ -139,18 +141,7 @@ class Audit:
     # --- whether it works ---------------------------------------------------------------------------
 
     def _answers(self) -> Iterator[str]:
-        questions = list(self._questions())
-        text = "".join(json.dumps(question) + "\n" for question in questions)
-        command = self._machine.node.inside(
-            ["env", f"PYTHONPATH={_CHECKOUT}", sys.executable, "-m", "tests.chaos.probe"]
-        )
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=240, check=False)
-        if done.returncode:
-            yield f"the probe failed: {done.stderr}"
-            return
-        for question, answer in zip(questions, json.loads(done.stdout), strict=True):
-            if answer:
-                yield f"{question}: {answer}"
+        yield from ask(self._machine, list(self._questions()))
 
     def _questions(self) -> Iterator[Question]:
         for container, _, settings in self._attached():
@@ -184,6 +175,19 @@ class Audit:
 
     def _sh(self, line: str) -> str:
         return self._machine.sh(line).stdout
+
+
+def ask(machine: Machine, questions: Sequence[Question]) -> Iterator[str]:
+    """Put questions to a host (see `probe`); those that were answered otherwise than wanted."""
+    text = "".join(json.dumps(question) + "\n" for question in questions)
+    command = machine.node.inside(["env", f"PYTHONPATH={_CHECKOUT}", sys.executable, "-m", "tests.chaos.probe"])
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=240, check=False)
+    if done.returncode:
+        yield f"the probe failed: {done.stderr}"
+        return
+    for question, answer in zip(questions, json.loads(done.stdout), strict=True):
+        if answer:
+            yield f"{question}: {answer}"
 
 
 def _bridge(network: Any) -> str:

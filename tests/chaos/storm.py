@@ -103,7 +103,7 @@ class Client:
     def _next_port(self) -> int:
         """In turn: all have gone again before the first is asked for once more, or the daemon is asked to choose."""
         self._port += 1
-        used = {port for port in self.ports}
+        used = set(self.ports)
         port = FIRST_PORT + self.number * PORTS_EACH + self._port
         return port if port in used else 0
 

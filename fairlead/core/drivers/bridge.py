@@ -111,9 +111,9 @@ class Bridge:
 
     def attach(self, network: Network, endpoint: Endpoint, site: Site) -> Plan:
         chosen = bridge_options.read(network.options)
-        first = endpoint.segment > 0 and site.sharing == 0
-        owner = site.facts.owner
-        ground = segments.build(network, endpoint.segment, owner, chosen.mtu, chosen.icc) if first else ()
+        # Also when others lie in the segment: they may still be on their way, and what is there already is left alone.
+        owner, segment = site.facts.owner, endpoint.segment
+        ground = segments.build(network, segment, owner, chosen.mtu, chosen.icc) if segment else ()
         wired = _wire(network, endpoint, chosen, site)
         return Plan((*ground, *wired, *_announce(endpoint, site.ns))) + self.publish(network, endpoint)
 

@@ -106,15 +106,15 @@ class Rootfs:
     def _prepare(self, container_id: str, layers: Sequence[Layer]) -> None:
         home = self._home / container_id
         if (home / "merged").is_dir():
-            return
-        for name in ("", "work", "merged"):
-            (home / name).mkdir(mode=0o710, exist_ok=True)
+            return  # it is made last
         upper = self.upper(container_id)
-        upper.mkdir(exist_ok=True)
+        for directory in (home, home / "work", upper):
+            directory.mkdir(mode=0o710, exist_ok=True)
         # The container's "/" has the attributes of the uppermost directory: take them from the image.
         top = os.stat(self._overlay / (layers[-1].directory if layers else BASE))
         os.chown(upper, top.st_uid, top.st_gid)
         os.chmod(upper, stat.S_IMODE(top.st_mode))
+        (home / "merged").mkdir(mode=0o710)
 
     def _remove(self, container_id: str) -> None:
         detach(self.merged(container_id))

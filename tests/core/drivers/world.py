@@ -79,6 +79,8 @@ class World:
 
     def _pair(self, operation: AddVeth) -> None:
         here, there = (operation.ns, operation.name), (operation.peer_ns, operation.peer)
+        if self.peers.get(here) == there:
+            return  # as it should be: the hands leave it alone
         assert not {here, there} & self.links, f"{here} or {there} exists"
         self.links |= {here, there}
         self.peers |= {here: there, there: here}
