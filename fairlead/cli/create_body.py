@@ -14,6 +14,7 @@ from fairlead.cli.mounts import mounts_of, split_volumes, tmpfs_of
 from fairlead.cli.networks import networks_of
 from fairlead.cli.pairs import environment_of, labels_of, pairs_of
 from fairlead.cli.publish import exposed_ports, port_bindings
+from fairlead.cli.terminal import size_for
 
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ def create_body(image: str, words: Sequence[str], flags: Flags, detached: bool) 
             "ExtraHosts": _extra_hosts(flags.words("add_host")),
             "Links": flags.words("link") if mode in ("default", "bridge") else [],
             "AutoRemove": flags.given("rm"),
+            "ConsoleSize": list(size_for(flags.given("tty"))),
             "RestartPolicy": restart_policy(flags.text("restart")),
             "LogConfig": {"Type": flags.text("log_driver"), "Config": pairs_of(flags.words("log_opt"))},
         },

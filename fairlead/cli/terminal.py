@@ -24,6 +24,11 @@ def size() -> tuple[int, int]:
     return 0, 0
 
 
+def size_for(tty: bool) -> tuple[int, int]:
+    """The size that a new terminal shall have from the start, before anybody can tell it of a change."""
+    return size() if tty else (0, 0)
+
+
 @contextlib.contextmanager
 def raw(fd: int) -> Iterator[None]:
     """Every key goes through as it is typed; no effect where `fd` is no terminal."""

@@ -13,7 +13,7 @@ from fairlead.cli.faults import Fault
 from fairlead.cli.fields import Json, number, text
 from fairlead.cli.pairs import environment_of
 from fairlead.cli.session import Joining, Session
-from fairlead.cli.terminal import is_terminal
+from fairlead.cli.terminal import is_terminal, size_for
 
 
 @command("exec", help="Execute a command in a running container", words_follow=True)
@@ -35,7 +35,7 @@ def exec_(client: Client, /, container: str, words: tuple[str, ...], **values: o
     if tty and stdin and not detach and not is_terminal(sys.stdin.fileno()):
         raise Fault("the input device is not a TTY")
     exec_id = text(client.post_object(f"/containers/{container}/exec", value=_body(words, flags)), "Id")
-    start: Json = {"Detach": detach, "Tty": tty}
+    start: Json = {"Detach": detach, "Tty": tty, "ConsoleSize": list(size_for(tty))}
     if detach:
         client.post(f"/exec/{exec_id}/start", value=start)
         return

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from fairlead.cli.client import Client
-from fairlead.cli.command import command, pass_client
+from fairlead.cli.client import Client, Query
+from fairlead.cli.command import Flags, command, pass_client
 from fairlead.cli.faults import Fault
 from fairlead.cli.fields import flag, mapping, number, objects, text
 from fairlead.cli.format.table import align
@@ -22,24 +22,20 @@ from fairlead.cli.streams import show
 @click.option("--until", default="", help="Show logs before a timestamp or relative")
 @click.argument("container", metavar="CONTAINER")
 @pass_client
-def logs(
-    client: Client, container: str, details: bool, follow: bool, since: str, tail: str, timestamps: bool, until: str
-) -> None:
+def logs(client: Client, /, container: str, **values: object) -> None:
+    flags = Flags(values)
     found = client.get_object(f"/containers/{container}/json")
-    answer = client.request(
-        "GET",
-        f"/containers/{text(found, 'Id')}/logs",
-        {
-            "stdout": 1,
-            "stderr": 1,
-            "follow": follow,
-            "details": details,
-            "timestamps": timestamps,
-            "tail": tail,
-            "since": timestamp(since),
-            "until": timestamp(until),
-        },
-    )
+    query: Query = {
+        "stdout": 1,
+        "stderr": 1,
+        "follow": flags.given("follow"),
+        "details": flags.given("details"),
+        "timestamps": flags.given("timestamps"),
+        "tail": flags.text("tail"),
+        "since": timestamp(flags.text("since")),
+        "until": timestamp(flags.text("until")),
+    }
+    answer = client.request("GET", f"/containers/{text(found, 'Id')}/logs", query)
     show(answer.chunks(), not flag(found, "Config", "Tty"))
 
 

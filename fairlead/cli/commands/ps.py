@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 
 from fairlead.cli.client import Client
-from fairlead.cli.command import command, filters_query, pass_client
+from fairlead.cli.command import Flags, command, filters_query, pass_client
 from fairlead.cli.fields import Json, mapping, number, objects, text, texts
 from fairlead.cli.format.table import Listing
 from fairlead.cli.format.units import go_time, since, size
@@ -84,22 +84,18 @@ def _size(container: Json) -> str:
 @click.option("-q", "--quiet", is_flag=True, help="Only display container IDs")
 @click.option("-s", "--size", "sizes", is_flag=True, help="Display total file sizes")
 @pass_client
-def ps(
-    client: Client,
-    everything: bool,
-    terms: tuple[str, ...],
-    template: str,
-    last: int,
-    latest: bool,
-    no_trunc: bool,
-    quiet: bool,
-    sizes: bool,
-) -> None:
-    limit = 1 if latest else max(last, 0)
+def ps(client: Client, /, **values: object) -> None:
+    flags = Flags(values)
+    template, quiet, no_trunc = flags.text("template"), flags.given("quiet"), flags.given("no_trunc")
     found = client.get_list(
         "/containers/json",
-        {"all": everything, "limit": limit, "size": sizes or ".Size" in template, "filters": filters_query(terms)},
+        {
+            "all": flags.given("everything"),
+            "limit": 1 if flags.given("latest") else max(flags.number("last"), 0),
+            "size": flags.given("sizes") or ".Size" in template,
+            "filters": filters_query(tuple(flags.words("terms"))),
+        },
     )
-    if sizes and not template and not quiet:
+    if flags.given("sizes") and not template and not quiet:
         template = "table " + COLUMNS + r"\t{{.Size}}"
     click.echo(CONTAINERS.render([container_row(one, no_trunc) for one in found], template, quiet), nl=False)
