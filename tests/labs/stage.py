@@ -52,7 +52,7 @@ class Stage:
             return self._on_terminal(step, command)
         machine = self.machines[step.host]
         socket = self.ear.socket_path if self.ear else machine.socket
-        names = f"SOCKET={socket}; export DOCKER_HOST=unix://{socket} PATH={TOOLS}:$PATH"
+        names = f"SOCKET={socket} SCRATCH={machine.directory}; export DOCKER_HOST=unix://{socket} PATH={TOOLS}:$PATH"
         line = f"{names}; {{ {command}\n}} 2>&1"
         try:
             done = machine.sh(line, check=False, timeout=PATIENCE_WITH_A_COMMAND)

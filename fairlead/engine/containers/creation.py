@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from fairlead.core.containers.merge import merge
@@ -11,7 +12,7 @@ from fairlead.engine import records
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.storage import Storage
 from fairlead.model.container import Container, ContainerSpec
-from fairlead.model.errors import Conflict, Invalid
+from fairlead.model.errors import Conflict, Invalid, NotFound
 from fairlead.model.ids import is_container_name
 from fairlead.model.image import Image
 
@@ -42,8 +43,9 @@ class Creation:
         kind, separator, reference = mode.partition(":")
         if kind != "container" or not reference:
             return mode
-        found = self._context.state.find_container(reference)
-        return f"{kind}{separator}{found.id}" if found else mode
+        with suppress(NotFound):
+            return f"{kind}{separator}{self._context.state.container(reference).id}"
+        return mode
 
     async def _create(
         self, container_id: str, name: str, spec: ContainerSpec, image: Image

@@ -12,11 +12,13 @@ from fairlead.core.containers.merge import process_environment
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.ports import Process
 from fairlead.model.container import PAUSED, RESTARTING, Container, ExecSpec
-from fairlead.model.errors import Conflict, Invalid, NotFound, RuntimeRefused
+from fairlead.model.errors import Conflict, Invalid, NotFound, Refusal, RuntimeRefused
 from fairlead.model.runtime import ExecLaunch
 
 KEPT_AFTER_END = 300.0
 """Seconds for which an ended exec can still be inspected."""
+CANNOT_RUN = 126
+"""What a shell says of a command that is there and cannot be run."""
 START_PATIENCE = 5.0
 """Seconds that a resize waits for the process to be there."""
 
@@ -97,12 +99,13 @@ class Execs:
         self._announce(made, container, f"exec_start: {_words(spec)}")
         try:
             process = await self._context.runtime.exec(self._describe(made.id, container, spec))
-        except RuntimeRefused as refused:
-            code, text = exec_failure(refused.message)
+        except Refusal as refused:
+            told = isinstance(refused, RuntimeRefused)
+            code, text = exec_failure(refused.message) if told else (CANNOT_RUN, refused.message)
             self._ended(made, container, code)
             raise StartFailed(text) from refused
         except BaseException:
-            self._ended(made, container, 126)
+            self._ended(made, container, CANNOT_RUN)
             raise
         made.process, made.pid, made.running = process, process.pid, True
         made.settled.set()

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.storage import Storage
 from fairlead.model.container import Container
-from fairlead.model.errors import NotAllowed
+from fairlead.model.errors import NotAllowed, NotFound
 from fairlead.model.runtime import FileChange, PathStat, UnpackOptions
+
+
+@contextmanager
+def _naming(reference: str) -> Iterator[None]:
+    """The hands below do not know what the user calls the container in which they find nothing."""
+    try:
+        yield
+    except NotFound as missing:
+        raise NotFound(f"{missing.message} {reference}") from missing
 
 
 class ContainerFiles:
@@ -22,7 +32,8 @@ class ContainerFiles:
         container = self._context.state.container(reference)
         root = await self._storage.root_for_files(container)
         try:
-            return await self._context.files.stat(root, path)
+            with _naming(reference):
+                return await self._context.files.stat(root, path)
         finally:
             await self._put_away(container)
 
@@ -31,8 +42,9 @@ class ContainerFiles:
         container = self._context.state.container(reference)
         root = await self._storage.root_for_files(container)
         try:
-            async for chunk in self._context.files.pack(root, path):
-                yield chunk
+            with _naming(reference):
+                async for chunk in self._context.files.pack(root, path):
+                    yield chunk
         finally:
             await self._put_away(container)
 
@@ -42,7 +54,8 @@ class ContainerFiles:
             raise NotAllowed("container rootfs is marked read-only")
         root = await self._storage.root_for_files(container)
         try:
-            await self._context.files.unpack(root, path, archive, options)
+            with _naming(reference):
+                await self._context.files.unpack(root, path, archive, options)
         finally:
             await self._put_away(container)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from fairlead.core.containers.mounts import BIND, VOLUME, gather, point
 from fairlead.engine.containers.context import Context
 from fairlead.model.container import Container, ContainerSpec, Mount
+from fairlead.model.errors import Invalid, NotFound
 from fairlead.model.image import Image
 from fairlead.model.runtime import FileRoot, MountPoint
 
@@ -31,7 +32,11 @@ class Storage:
         from_others: list[Mount] = []
         for text in spec.volumes_from:
             name, _, mode = text.partition(":")
-            found = self._context.state.container(name)
+            try:
+                found = self._context.state.container(name)
+            except NotFound as missing:
+                # "Not found" is what clients take for the image, which they would then pull.
+                raise Invalid(missing.message) from missing
             from_others += [
                 replace(mount, read_only=mode == "ro" or (mount.read_only and mode != "rw"))
                 for mount in found.mounts
