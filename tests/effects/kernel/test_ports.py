@@ -85,6 +85,22 @@ async def test_all_or_none(ports: HostPorts) -> None:
     listener("0.0.0.0", 8080).close()
 
 
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+async def test_every_address_of_both_families_is_one_socket(ports: HostPorts, protocol: str) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    pair = [("0.0.0.0", 8080, protocol), ("::", 8080, protocol)]
+    await ports.hold(pair)
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+    for first, second in ((0, 1), (1, 0)):
+        await ports.release([pair[first]])
+        with pytest.raises(OSError, match="in use"):
+            listener(pair[second][0], 8080, kind, reuse=False)
+        await ports.release([pair[second]])
+        listener("::", 8080, kind, reuse=False).close()
+        await ports.hold(pair)
+
+
 async def test_an_address_that_is_not_ours(ports: HostPorts) -> None:
     with pytest.raises(Failed, match=r"for 10\.9\.9\.9:8000/udp: cannot assign requested address"):
         await ports.hold([("10.9.9.9", 8000, "udp")])
