@@ -37,7 +37,7 @@ def _can_make(kind: str, data: bytes = b"", on_parent: bool = False) -> Callable
     def attempt() -> bool:
         channel = Channel(ROUTE)
         try:
-            parent = _parent(channel) if on_parent else 0
+            parent = _parent(channel, f"under-{kind}") if on_parent else 0
             ack = channel.request([links.create(links.Birth(f"probe-{kind}", kind, parent=parent, data=data))])[0]
         finally:
             channel.close()
@@ -46,9 +46,10 @@ def _can_make(kind: str, data: bytes = b"", on_parent: bool = False) -> Callable
     return attempt
 
 
-def _parent(channel: Channel) -> int:
-    channel.request([links.create(links.Birth("probe0", "bridge"))])
-    return index_of(channel, "probe0")
+def _parent(channel: Channel, name: str) -> int:
+    """One for each kind: what carries a macvlan carries no ipvlan."""
+    channel.request([links.create(links.Birth(name, "bridge"))])
+    return index_of(channel, name)
 
 
 def _tried(protocol: int, message: Callable[[], Message]) -> Callable[[], bool]:
