@@ -7,13 +7,12 @@ each time.
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, urlencode
 
 import httptools
 
-from fairlead.cli.endpoint import Endpoint
+from fairlead.cli.endpoint import Connection, Endpoint
 from fairlead.cli.faults import DaemonRefused, Fault
 from fairlead.cli.fields import Json
 
@@ -26,7 +25,7 @@ Body = bytes | Iterable[bytes] | None
 class Answer:
     """An answer whose head has been read; its body comes as it is asked for."""
 
-    def __init__(self, connection: socket.socket, method: str) -> None:
+    def __init__(self, connection: Connection, method: str) -> None:
         self._connection = connection
         self._parser = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
@@ -86,7 +85,7 @@ class Answer:
                 yield value
                 text = text[end:].lstrip()
 
-    def take_over(self) -> socket.socket:
+    def take_over(self) -> Connection:
         """The connection itself, after 101; `rest` is what has been read of its bytes."""
         return self._connection
 
@@ -168,7 +167,7 @@ class Client:
     def delete(self, path: str, query: Query | None = None) -> object:
         return self.request("DELETE", path, query).json()
 
-    def hijack(self, path: str, query: Query | None = None, value: object = None) -> tuple[socket.socket, bytes, str]:
+    def hijack(self, path: str, query: Query | None = None, value: object = None) -> tuple[Connection, bytes, str]:
         """Take a connection over: the socket, its first bytes, and the content type that tells how it is framed."""
         body = None if value is None else json.dumps(value).encode()
         headers = {"Connection": "Upgrade", "Upgrade": "tcp", **(JSON_HEADERS if body is not None else {})}
@@ -179,7 +178,7 @@ class Client:
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 
-def send_request(connection: socket.socket, method: str, where: str, body: Body, headers: Mapping[str, str]) -> None:
+def send_request(connection: Connection, method: str, where: str, body: Body, headers: Mapping[str, str]) -> None:
     """Write one request; an iterable body goes in chunks."""
     lines = [f"{method} {where} HTTP/1.1", "Host: fairlead", "User-Agent: fairlead-cli"]
     lines += [f"{name}: {value}" for name, value in headers.items()]

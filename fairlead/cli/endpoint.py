@@ -6,7 +6,7 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fairlead.cli.faults import Fault, NoDaemon
 
@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     import ssl
 
 DEFAULT_HOST = "unix:///run/fairlead/fairlead.sock"
+
+
+class Connection(Protocol):
+    """What the client needs of a socket, with TLS or without."""
+
+    def recv(self, size: int, /) -> bytes: ...
+
+    def sendall(self, data: bytes, /) -> None: ...
+
+    def shutdown(self, how: int, /) -> None: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +59,8 @@ class Endpoint:
     host: str
     tls: TlsChoice | None = None
 
-    def connect(self) -> socket.socket:
-        """A connected socket. Raises `NoDaemon`."""
+    def connect(self) -> Connection:
+        """A connection. Raises `NoDaemon`."""
         scheme, _, rest = self.host.partition("://")
         try:
             if scheme == "unix":
@@ -61,12 +73,16 @@ class Endpoint:
             raise NoDaemon(self.host, error.strerror or str(error)) from error
         raise Fault(f'unable to parse docker host "{self.host}"')
 
-    def _tcp(self, address: str) -> socket.socket:
+    def _tcp(self, address: str) -> Connection:
         name, _, port = address.partition("/")[0].rpartition(":")
         name = name.removeprefix("[").removesuffix("]") or "127.0.0.1"
         connection = socket.create_connection((name, int(port or 2375)))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return self.tls.context().wrap_socket(connection, server_hostname=name) if self.tls else connection
+        if self.tls is None:
+            return connection
+        from fairlead.cli.tls import TlsSocket  # as above
+
+        return TlsSocket(connection, self.tls.context(), name)
 
 
 def choose_endpoint(host: str, tls: TlsChoice | None) -> Endpoint:

@@ -87,6 +87,9 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        click.echo(f"fairlead: {error.strerror or error}", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

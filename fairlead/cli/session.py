@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from fairlead.cli.client import Client
 from fairlead.cli.detach import DetachFilter
+from fairlead.cli.endpoint import Connection
 from fairlead.cli.faults import Fault
 from fairlead.cli.streams import MULTIPLEXED, show
 from fairlead.cli.terminal import on_resize, raw
@@ -30,7 +31,7 @@ class Joining:
 class Session:
     """One taken-over connection; `run` returns when the container's side ended or the user detached."""
 
-    def __init__(self, client: Client, taken: tuple[socket.socket, bytes, str], joining: Joining) -> None:
+    def __init__(self, client: Client, taken: tuple[Connection, bytes, str], joining: Joining) -> None:
         self._client, self._joining = client, joining
         self._connection, self._first, content_type = taken
         self._multiplexed = content_type == MULTIPLEXED and not joining.tty
