@@ -6,7 +6,7 @@ the sandbox of one container take turns; those of different containers meet only
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -42,6 +42,7 @@ class Sandboxes:
         self._stop = SandboxStop(fabric)
         self._change = SandboxChange(fabric)
         self._linking = Linking(fabric)
+        self._views: dict[str, tuple[object, NetworkSettingsView]] = {}
         self._lease = SandboxLease(fabric)
 
     # --- what a container wants -------------------------------------------------------------------
@@ -129,6 +130,7 @@ class Sandboxes:
     def removal(self, container_id: str) -> list[Change]:
         """What to commit together with the removal of the container's own document."""
         self._state.attachments.pop(container_id, None)
+        self._views.pop(container_id, None)
         return [Delete(records.kind_of(Attachments), container_id)]
 
     async def connect(self, container: Container, wish: Attachment, network: Network) -> None:
@@ -208,10 +210,21 @@ class Sandboxes:
 
     def settings(self, container: Container) -> NetworkSettingsView:
         """What inspect and ls show of the container's networks."""
-        endpoints = self._state.endpoints_of(container.id)
+        endpoints = tuple(self._state.endpoints_of(container.id))
+        networks = tuple([self._state.networks[item.network_id] for item in endpoints])
+        wanted, sandbox = self.attachments(container), self._state.sandboxes.get(container.id)
+        # Comparing is quick: what did not change is the same object.
+        shown = container, wanted, sandbox, endpoints, networks
+        known = self._views.get(container.id)
+        if known is None or known[0] != shown:
+            known = self._views[container.id] = shown, self._describe(container, wanted, sandbox, endpoints)
+        return known[1]
+
+    def _describe(
+        self, container: Container, wanted: Attachments, sandbox: Sandbox | None, endpoints: Sequence[Endpoint]
+    ) -> NetworkSettingsView:
         by_name = {self._state.networks[item.network_id].name: item for item in endpoints}
-        sandbox = self._state.sandboxes.get(container.id)
-        views = [_view(wish, by_name.get(wish.network)) for wish in self.attachments(container).wishes]
+        views = [_view(wish, by_name.get(wish.network)) for wish in wanted.wishes]
         return NetworkSettingsView(
             sandbox_id=sandbox.id if sandbox else "",
             sandbox_key=(sandbox.ns or self._host_key()) if sandbox else "",
@@ -223,7 +236,9 @@ class Sandboxes:
     def _host_key(self) -> str:
         return str(self._fabric.config.netns_dir / "default")
 
-    def _ports(self, container: Container, endpoints: list[Endpoint]) -> Mapping[str, tuple[PublishedPort, ...] | None]:
+    def _ports(
+        self, container: Container, endpoints: Sequence[Endpoint]
+    ) -> Mapping[str, tuple[PublishedPort, ...] | None]:
         """Exposed ports with where they are published; none for a container whose networks publish nothing."""
         carrier = self._fabric.wiring.carrier(endpoints)
         if carrier is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from fairlead.model.errors import Invalid
 
@@ -88,6 +89,7 @@ def is_tag(text: str) -> bool:
     return _TAG_ALONE.fullmatch(text) is not None
 
 
+@lru_cache(256)
 def parse_reference(text: str) -> Reference:
     """Raises `Invalid` with Docker's words: "invalid reference format" and why."""
     if _HEX_ID.fullmatch(text):

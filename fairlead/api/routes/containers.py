@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from fairlead.api.filters import parse_filters
 from fairlead.api.http import Request, Response, Route, empty, json_response
 from fairlead.api.schema.container import ContainerCreate, ContainerUpdate
 from fairlead.api.schema.container_views import inspect_json, summary_json
+from fairlead.engine.containers.listing import ContainerView
 from fairlead.model.errors import Invalid
 
 if TYPE_CHECKING:
     from fairlead.engine.engine import Engine
 
+ANSWERS_KEPT = 128
 _LINUX = re.compile(r"(linux|any)?(/.*)?")
 
 
@@ -39,22 +42,38 @@ def routes(engine: Engine) -> list[Route]:
     ]
 
 
+def _summaries(views: Iterable[ContainerView]) -> Response:
+    return json_response([summary_json(view) for view in views])
+
+
 class _ContainerHandlers:
     def __init__(self, engine: Engine) -> None:
         self._containers = engine.containers
+        self._answers: dict[str, tuple[ContainerView, Response]] = {}
 
-    async def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> Response | Awaitable[Response]:
         limit = number(request, "limit", -1)
         views = self._containers.listing.list(request.flag("all"), max(limit, 0), parse_filters(request.query))
-        if request.flag("size"):
-            views = [await self._containers.listing.with_sizes(view) for view in views]
-        return json_response([summary_json(view) for view in views])
+        return self._list_sizes(views) if request.flag("size") else _summaries(views)
 
-    async def inspect(self, request: Request) -> Response:
+    async def _list_sizes(self, views: Sequence[ContainerView]) -> Response:
+        return _summaries([await self._containers.listing.with_sizes(view) for view in views])
+
+    def inspect(self, request: Request) -> Response | Awaitable[Response]:
         view = self._containers.listing.inspect(request.params["id"])
-        if request.flag("size"):
-            view = await self._containers.listing.with_sizes(view)
-        return json_response(inspect_json(view))
+        return self._inspect_sizes(view) if request.flag("size") else self._rendered(view)
+
+    async def _inspect_sizes(self, view: ContainerView) -> Response:
+        return json_response(inspect_json(await self._containers.listing.with_sizes(view)))
+
+    def _rendered(self, view: ContainerView) -> Response:
+        """Whoever polls a container gets the same bytes until something of it changes."""
+        known = self._answers.get(view.container.id)
+        if known is None or known[0] is not view:
+            if len(self._answers) >= ANSWERS_KEPT:
+                self._answers.clear()
+            known = self._answers[view.container.id] = view, json_response(inspect_json(view))
+        return known[1]
 
     async def create(self, request: Request) -> Response:
         if not request.body:

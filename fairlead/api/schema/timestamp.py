@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from fairlead.model.errors import Invalid
 
@@ -14,6 +15,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNITS = {"ms": 1_000_000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
 
 
+@lru_cache(1024)
 def rfc3339(nanoseconds: int) -> str:
     """ "2026-11-21T08:04:45.17049217Z" for ns since the epoch; 0 is `NEVER`."""
     if nanoseconds == 0:

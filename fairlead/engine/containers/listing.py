@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from fairlead.core.containers import filters as rules
 from fairlead.core.containers.status import command_line, status_text
@@ -53,12 +54,24 @@ class ContainerView:
     sizes: Sizes | None = None
 
 
+class _Shown(NamedTuple):
+    """Everything that a view depends on. Comparing two is quick: what did not change is the same object."""
+
+    container: Container
+    network: NetworkSettingsView
+    sources: tuple[str, ...]
+    image: str
+    exec_ids: tuple[str, ...]
+
+
 class Listing:
     def __init__(self, context: Context, execs: Execs) -> None:
         self._context = context
         self._execs = execs
+        self._views: dict[str, tuple[_Shown, ContainerView]] = {}
 
     def inspect(self, reference: str) -> ContainerView:
+        """The same view object as long as nothing of it has changed. Its status is only that of the first time."""
         return self._view(self._context.state.container(reference))
 
     async def with_sizes(self, view: ContainerView) -> ContainerView:
@@ -78,23 +91,39 @@ class Listing:
         found: list[ContainerView] = []
         for container in newest_first:
             if (every or container.state.running) and wanted(self._seen(container, filters)):
-                found.append(self._view(container))
+                status = status_text(container.state, self._context.clock.now())
+                found.append(replace(self._view(container), status=status))
                 if len(found) == limit:
                     break
         return found
 
     def _view(self, container: Container) -> ContainerView:
-        context = self._context
+        shown = _Shown(
+            container,
+            self._context.engine.sandboxes.settings(container),
+            tuple([self._source(mount) for mount in container.mounts]),
+            self._image_name(container),
+            tuple(self._execs.of(container.id)),
+        )
+        known = self._views.get(container.id)
+        if known is None or known[0] != shown:
+            if len(self._views) > 2 * len(self._context.state.containers):
+                self._views.clear()
+            known = self._views[container.id] = shown, self._describe(shown)
+        return known[1]
+
+    def _describe(self, shown: _Shown) -> ContainerView:
+        context, container = self._context, shown.container
         return ContainerView(
             container,
-            context.engine.sandboxes.settings(container),
-            tuple(MountView(mount, self._source(mount)) for mount in container.mounts),
-            self._image_name(container),
+            shown.network,
+            tuple(map(MountView, container.mounts, shown.sources)),
+            shown.image,
             str(context.folder(container.id)),
             str(context.logs.path(container.id)),
             status_text(container.state, context.clock.now()),
             command_line(container),
-            tuple(self._execs.of(container.id)),
+            shown.exec_ids,
             self._root(container),
         )
 
