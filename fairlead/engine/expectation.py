@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from fairlead.core import sandbox as routes
+from fairlead.core.containers.rights import may_change_network
 from fairlead.core.drivers.contract import Attachment, Expected
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.firewall import ground
@@ -12,7 +13,7 @@ from fairlead.core.firewall.elements import local_elements
 from fairlead.core.firewall.table import FAMILY, NAME, USER_NAME, host_table, user_table
 from fairlead.engine.fabric import Fabric
 from fairlead.model.network import Network
-from fairlead.model.plan import ChangeRules, Operation, Plan
+from fairlead.model.plan import AddMacvlan, AddVeth, ChangeRules, Operation, Plan
 from fairlead.model.ruleset import Element, Transaction
 
 FIB = "nft_fib"
@@ -59,6 +60,25 @@ class Expectation:
         """Everything but the table, networks first."""
         listed = [operation for network in self._networks() for operation in self.of_network(network).operations]
         return [*ground.settings(self._fabric.host.facts.features), *listed, *self.of_sandboxes()]
+
+    def still_due(self, missing: Sequence[Operation]) -> list[Operation]:
+        """Those of `missing` that are expected now.
+
+        A container with NET_ADMIN may take its addresses and routes away (VPN clients do); what is inside its
+        namespace is its own business unless the link itself is gone.
+        """
+        expected = self.operations()
+        gone = {operation.peer_ns for operation in missing if isinstance(operation, AddVeth | AddMacvlan)}
+        free = self._self_governed() - gone
+        return [operation for operation in missing if operation in expected and operation.ns not in free]
+
+    def _self_governed(self) -> set[str]:
+        """Namespaces in which some container is master of the network."""
+        return {
+            container.netns
+            for container in self._state.containers.values()
+            if container.netns and may_change_network(container.spec)
+        }
 
     def _networks(self) -> Iterable[Network]:
         return (network for network in self._state.networks.values() if not network.config_only)

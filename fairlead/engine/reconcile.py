@@ -36,7 +36,9 @@ from fairlead.model.observed import Drift
 from fairlead.model.plan import DelLink, Operation, Plan
 from fairlead.model.sandbox import Sandbox
 
-GATHERING = 0.05
+INSIDE = "address-gone"
+GATHERING, GATHERING_INSIDE = 0.05, 0.5
+"""Seconds in which drifts are gathered before they are answered; who may change his routes does so often."""
 
 _log = logging.getLogger("fairlead.engine.reconcile")
 
@@ -160,6 +162,9 @@ class Reconcile:
         await self._fabric.host.look()
         missing = await self._fabric.kernel.missing(self._expectation.operations())
         if missing:
+            # What has gone by a verb in the meantime must not come back, and what a container may do it may.
+            missing = self._expectation.still_due(missing)
+        if missing:
             _log.warning("repairing", extra={"reason": reason, "missing": "; ".join(_summary(missing))})
             for fault in await self._fabric.kernel.attempt(Plan(tuple(missing))):
                 _log.error("repair failed: %s", fault)
@@ -183,19 +188,30 @@ class Reconcile:
 
     async def _answer(self) -> None:
         while self._drifts:
-            await asyncio.sleep(GATHERING)
+            quick = any(drift.what != INSIDE for drift in self._drifts)
+            await asyncio.sleep(GATHERING if quick else GATHERING_INSIDE)
             drifts, self._drifts = self._drifts, set()
-            tables = {drift.name for drift in drifts if drift.what in ("table-gone", "element-gone")}
-            if tables & {NAME, USER_NAME, ""} or any(drift.what == "messages-lost" for drift in drifts):
-                await self._rewrite_table()
-            links = {drift for drift in drifts if drift.what.startswith("link") and self._concerns_us(drift)}
-            if links or any(drift.what == "messages-lost" for drift in drifts):
-                await self.repair(", ".join(sorted(f"{drift.what} {drift.name}" for drift in links)))
+            try:
+                await self._answer_to(drifts)
+            except Exception:
+                _log.exception("repairing failed")
+
+    async def _answer_to(self, drifts: set[Drift]) -> None:
+        tables = {drift.name for drift in drifts if drift.what in ("table-gone", "element-gone")}
+        lost = any(drift.what == "messages-lost" for drift in drifts)
+        if lost or tables & {NAME, USER_NAME, ""}:
+            await self._rewrite_table()
+        links = {drift for drift in drifts if drift.what.startswith("link") and self._concerns_us(drift)}
+        inside = {drift for drift in drifts if drift.what == INSIDE}
+        if links or inside or lost:
+            await self.repair(", ".join(sorted(f"{drift.what} {drift.name}".strip() for drift in links | inside)))
 
     def _concerns_us(self, drift: Drift) -> bool:
         """Whether a link has to be there; what we took away ourselves goes down before it goes."""
         if drift.what == "link-new":
             return True
+        if drift.what == "link-cut":
+            return any(endpoint.host_ifname == drift.name for endpoint in self._state.endpoints.values())
         return any(getattr(operation, "name", "") == drift.name for operation in self._expectation.operations())
 
     async def close(self) -> None:

@@ -25,8 +25,9 @@ class ObservedLink:
 class Drift:
     """Something changed that the daemon did not do; sent by the monitor, answered by reconcile.
 
-    `what` is "link-gone" or "link-down" (ours), "link-new" (anybody's, also when renamed), "table-gone" or
-    "element-gone", with the link or table as `name`; or "messages-lost": anything may have changed.
+    `what` is "link-gone", "link-down" or "link-cut" (ours; the last has left its bridge or lost its other end),
+    "link-new" (anybody's, also when renamed), "table-gone" or "element-gone", with the link or table as `name`;
+    "address-gone": addresses or routes, here or in a sandbox; or "messages-lost": anything may have changed.
     """
 
     what: str

@@ -32,15 +32,18 @@ _WANTED = frozenset(
     )
 )
 _KIND = frozenset((links.KIND,))
+_LOWER_UP = 0x10000
 
 
 @dataclass(frozen=True, slots=True)
 class SeenLink:
-    """A link in the kernel's terms: `master` and `parent` are indexes, `info` what its kind says of it."""
+    """A link in the kernel's terms: `master` and `parent` are indexes, `info` what its kind says of it; `carries` tells
+    whether the other end is up as well."""
 
     index: int
     name: str
     up: bool
+    carries: bool
     mtu: int
     mac: str
     master: int
@@ -73,6 +76,7 @@ def read_link(payload: bytes) -> SeenLink:
         index=index,
         name=read_text(found.get(links.NAME, b"")),
         up=bool(flags & links.UP),
+        carries=bool(flags & _LOWER_UP),
         mtu=read_u32(found.get(links.MTU, _ZERO)),
         mac=mac_text(found.get(links.ADDRESS, b"")),
         master=read_u32(found.get(links.MASTER, _ZERO)),

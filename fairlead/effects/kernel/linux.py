@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from fairlead.effects.kernel import observe, verify
 from fairlead.effects.kernel.apply import Executor
+from fairlead.effects.kernel.inside_monitor import InsideMonitor
 from fairlead.effects.kernel.monitor import Monitor
 from fairlead.effects.kernel.operations import perform
 from fairlead.effects.kernel.places import Place
@@ -27,7 +28,7 @@ class LinuxKernel:
         self._reaper = Reaper()
         self._executor = Executor(perform, self._reaper)
         self._features: frozenset[str] | None = None
-        self._monitor: Monitor | None = None
+        self._monitors: tuple[Monitor, InsideMonitor] | None = None
 
     async def start(self) -> None:
         self._worker.start()
@@ -36,8 +37,8 @@ class LinuxKernel:
 
     async def close(self) -> None:
         """Finish what was asked for; what is doomed is deleted."""
-        if self._monitor is not None:
-            self._monitor.close()
+        for monitor in self._monitors or ():
+            monitor.close()
         await self._worker.run(self._reaper.close)
         await self._worker.close()
         self._executor.close()
@@ -80,4 +81,5 @@ class LinuxKernel:
 
     def watch(self, on_drift: Callable[[Drift], None]) -> None:
         """Call back on the running event loop, from now on. Once only."""
-        self._monitor = Monitor(self._owner, self._executor.host.netfilter.port_id, on_drift)
+        host = Monitor(self._owner, self._executor.host.netfilter.port_id, on_drift)
+        self._monitors = host, InsideMonitor(on_drift)

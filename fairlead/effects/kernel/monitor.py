@@ -43,6 +43,7 @@ class Monitor:
     def __init__(self, owner: str, port_id: int, on_drift: Callable[[Drift], None]) -> None:
         self._owner, self._port_id, self._on_drift = owner, port_id, on_drift
         self._up: set[int] = set()
+        self._wired: set[int] = set()
         self._names: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
         self._links = _listener(ROUTE, _LINK_GROUP)
@@ -89,6 +90,7 @@ class Monitor:
             self._up.add(link.index)
         else:
             self._up.discard(link.index)
+        was_wired = self._note_wire(link)
         appeared = self._note_name(link, kind == links.NEWLINK)
         if link.group == DOOMED:
             return
@@ -100,6 +102,17 @@ class Monitor:
             yield Drift("link-gone", link.name)
         elif was_up and not link.up:
             yield Drift("link-down", link.name)
+        elif was_wired and link.index not in self._wired:
+            yield Drift("link-cut", link.name)
+
+    def _note_wire(self, link: SeenLink) -> bool:
+        """Whether frames passed between the link's other end and its bridge until now."""
+        was_wired = link.index in self._wired
+        if link.master and link.carries:
+            self._wired.add(link.index)
+        else:
+            self._wired.discard(link.index)
+        return was_wired
 
     def _note_name(self, link: SeenLink, there: bool) -> bool:
         """Whether the link has a name now that it had not before."""

@@ -13,6 +13,7 @@ import errno
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from struct import Struct, pack
 
 from fairlead.effects.kernel.attributes import parse, read_text
@@ -37,6 +38,10 @@ _BUFFER = 4 << 20
 _BATCH = 512
 _QUESTIONS = 128
 _PATIENCE = pack("ll", 10, 0)
+OWN_PORTS, OWN_PORTS_MASK = 0x46000000, 0xFF000000
+"""Port ids of our sockets of rtnetlink, by which listeners know our changes: above all pids, of which the kernel makes
+ids for those who do not care, and below what it gives to their second sockets."""
+_serial = count(1)
 _DUMP_TRIES = 5
 
 
@@ -71,10 +76,22 @@ class Channel:
         for option in (_SNDBUFFORCE, _RCVBUFFORCE):
             self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
         self._send_room = _BUFFER
-        self._socket.bind((0, groups))
+        self._bind(protocol, groups)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)
         self.port_id: int = self._socket.getsockname()[0]
         self._sequence = 0
+
+    def _bind(self, protocol: int, groups: int) -> None:
+        """Another daemon in the same namespace may have a port id of ours: then the next one."""
+        while protocol == ROUTE:
+            try:
+                self._socket.bind((OWN_PORTS | next(_serial) & ~OWN_PORTS_MASK, groups))
+            except OSError as refused:
+                if refused.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return
+        self._socket.bind((0, groups))
 
     def fileno(self) -> int:
         return self._socket.fileno()
