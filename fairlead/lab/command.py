@@ -42,6 +42,7 @@ def lab() -> None:
 @click.option("--workers", type=click.IntRange(0, 150), default=0, help="worker1, ...")
 @click.option("--subnet", default="192.168.50.0/24", show_default=True, help="Of the switch.")
 @click.option("--topology", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A TOML file.")
+@click.option("--uplink", is_flag=True, help="A way out to this machine's own network, by NAT.")
 @click.argument("daemon_flags", nargs=-1, type=click.UNPROCESSED)
 def up(
     name: str,
@@ -50,25 +51,23 @@ def up(
     workers: int,
     subnet: str,
     file: Path | None,
+    uplink: bool,
     daemon_flags: tuple[str, ...],
 ) -> None:
     """Make the hosts, their network and their daemons. Flags after -- go to every daemon."""
-    if file and (hosts or managers or workers):
-        raise Invalid("a topology file says which hosts there are: give --topology or --hosts, not both")
-    wanted = topology.parse(file.read_text()) if file else _simple(hosts, managers, workers, subnet)
+    if file and (hosts or managers or workers or uplink):
+        raise Invalid("a topology file says which hosts and ways out there are: give --topology or flags, not both")
+    roles = {f"manager{i}": "manager" for i in range(1, managers + 1)}
+    roles |= {f"worker{i}": "worker" for i in range(1, workers + 1)}
+    names = [f"host{i}" for i in range(1, (hosts or 0) + 1)] + list(roles)
+    simple = topology.simple(names or ["host1"], subnet, roles, uplink)
+    wanted = topology.parse(file.read_text()) if file else simple
     console = Console(stderr=True)
     with console.status(f"making {name}") as status:
         made = Laboratory.up(name, wanted, daemon_flags, lambda line: status.update(f"{name}: {line}"))
     _print_machines(made)
     first = next(iter(wanted.hosts))
     click.echo(f"\nTry: fairlead lab exec --name {name} {first} -- docker info\nEnd: fairlead lab down --name {name}")
-
-
-def _simple(hosts: int | None, managers: int, workers: int, subnet: str) -> topology.Topology:
-    roles = {f"manager{i}": "manager" for i in range(1, managers + 1)}
-    roles |= {f"worker{i}": "worker" for i in range(1, workers + 1)}
-    count = hosts if hosts is not None else (0 if roles else 1)
-    return topology.simple([*(f"host{i}" for i in range(1, count + 1)), *roles], subnet, roles)
 
 
 @lab.command()

@@ -85,7 +85,7 @@ def nft_impairment(port: str, impairment: Impairment) -> str:
     rules = []
     if impairment.loss:
         share = round(impairment.loss * 100)
-        rules.append(f"numgen random mod 10000 < {share} drop")
+        rules.append("drop" if share == 10_000 else f"numgen random mod 10000 < {share} drop")
     if impairment.rate:
         rules.append(f"limit rate over {_bytes_per_second(impairment.rate)} bytes/second burst 65536 bytes drop")
     table = f"lab_impair_{port}"

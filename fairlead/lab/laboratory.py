@@ -20,15 +20,17 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from fairlead.lab import faults, record, services, underlay
+from fairlead.lab import faults, record, services, underlay, uplink
 from fairlead.lab.cgroups import remove_below, remove_of
 from fairlead.lab.machine import Machine
 from fairlead.lab.node import Node, boot, until
 from fairlead.lab.record import Record
-from fairlead.lab.topology import OUTSIDE, Host, Topology
+from fairlead.lab.topology import OUTSIDE, Host, Router, Topology
 from fairlead.model.errors import Conflict, Failed, Invalid, NotFound
 
 Progress = Callable[[str], None]
+Named = Machine | str
+"""A node, or its name."""
 
 
 class Laboratory:
@@ -75,6 +77,10 @@ class Laboratory:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         until(lambda: not record.processes_of(self.directory), f"the processes of {self.directory} to end", 15)
+        if any(router.uplink for router in self.topology.routers.values()):
+            uplink.remove(uplink.of(self.directory))
+            if self._record.turned_forwarding_on:
+                uplink.turn_forwarding(on=False)
         remove_below(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -128,15 +134,15 @@ class Laboratory:
 
     # --- faults ---------------------------------------------------------------------------------------
 
-    def cut(self, a: str, b: str) -> None:
+    def cut(self, a: Named, b: Named) -> None:
         """No frame passes between the two nodes any more."""
         pairs = [(x.port, y.port) for x in self._cables(a) for y in self._cables(b)]
         self._set_cuts([*self._record.cuts, *pairs])
 
-    def isolate(self, name: str) -> None:
+    def isolate(self, node: Named) -> None:
         """No frame passes between the node and any other."""
-        mine = self._cables(name)
-        others = [cable for cable in underlay.cables(self.topology) if cable.node != name]
+        mine = self._cables(node)
+        others = [cable for cable in underlay.cables(self.topology) if cable.node != _name(node)]
         self._set_cuts([*self._record.cuts, *((x.port, y.port) for x in mine for y in others)])
 
     def heal(self) -> None:
@@ -149,12 +155,12 @@ class Laboratory:
         self._record.cuts, self._record.impaired = [], {}
         record.save(self._record)
 
-    def impair(self, link: str, impairment: faults.Impairment) -> None:
+    def impair(self, link: Named, impairment: faults.Impairment) -> None:
         """Make a cable lossy, slow or narrow. Uses netem, or nftables where the kernel has none."""
-        cable = underlay.find_cable(self.topology, link)
+        cable = underlay.find_cable(self.topology, _name(link))
         if cable is None:
             names = ", ".join(c.name for c in underlay.cables(self.topology))
-            raise NotFound(f'lab "{self.name}" has no link "{link}"; links: {names}')
+            raise NotFound(f'lab "{self.name}" has no link "{_name(link)}"; links: {names}')
         self._impose(cable.port, impairment)
         self._record.impaired[cable.port] = impairment
         record.save(self._record)
@@ -173,10 +179,10 @@ class Laboratory:
         pid, born = self._record.nodes[name]
         return Node(name, self.directory / name, pid, born)
 
-    def _cables(self, node: str) -> list[underlay.Cable]:
-        found = [cable for cable in underlay.cables(self.topology) if cable.node == node]
+    def _cables(self, node: Named) -> list[underlay.Cable]:
+        found = [cable for cable in underlay.cables(self.topology) if cable.node == _name(node)]
         if not found:
-            raise NotFound(f'lab "{self.name}" has no node "{node}"; nodes: {", ".join(self.topology.nodes)}')
+            raise NotFound(f'lab "{self.name}" has no node "{_name(node)}"; nodes: {", ".join(self.topology.nodes)}')
         return found
 
     def _set_cuts(self, pairs: list[tuple[str, str]]) -> None:
@@ -209,19 +215,24 @@ class Laboratory:
         for name, spec in self.topology.nodes.items():
             self._node(name).batch("ip", underlay.node_commands(self.topology, spec))
         for name, router in self.topology.routers.items():
-            self._configure_router(name, router.nat)
+            self._configure_router(name, router)
         progress("cables are in")
 
-    def _configure_router(self, name: str, nat: str) -> None:
-        node = self._node(name)
+    def _configure_router(self, name: str, router: Router) -> None:
+        node, nat = self._node(name), router.nat
         node.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"])
         if nat:
             ifname = next((c.ifname for c in self._cables(name) if nat in (c.switch, c.ifname)), "")
             if not ifname:
                 raise Invalid(f'routers.{name}: nat = "{nat}" names none of its links')
             node.nft(underlay.masquerade_rules(ifname))
+        if router.uplink:
+            self._record.turned_forwarding_on = uplink.make(uplink.of(self.directory), node)
+            record.save(self._record)
+            node.nft(underlay.masquerade_rules(uplink.IFNAME))
         if name == OUTSIDE:
-            services.start(node, self.topology)
+            upstream = uplink.nameservers(Path("/etc/resolv.conf").read_text()) if router.uplink else []
+            services.start(node, self.topology, upstream)
 
     def _start_daemons(self, progress: Progress) -> None:
         machines = [self.host(h.name) for h in self.topology.hosts.values() if _has_daemon(h)]
@@ -230,6 +241,10 @@ class Laboratory:
         for machine in machines:
             machine.ready()
             progress(f"{machine.name} answers at {machine.socket}")
+
+
+def _name(node: Named) -> str:
+    return node if isinstance(node, str) else node.name
 
 
 def _has_daemon(host: Host) -> bool:

@@ -30,6 +30,7 @@ class Record:
     nodes: dict[str, tuple[int, int]] = field(default_factory=dict)
     cuts: list[tuple[str, str]] = field(default_factory=list)
     impaired: dict[str, Impairment] = field(default_factory=dict)
+    turned_forwarding_on: bool = False
 
 
 def root() -> Path:

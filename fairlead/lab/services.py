@@ -7,6 +7,7 @@ there. So `ping www.example.com` and `curl http://anything/` work on a machine w
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 from fairlead.lab.node import Node, until
 from fairlead.lab.topology import Topology
@@ -25,25 +26,21 @@ echo "outside web; you are $REMOTE_ADDR"
 """
 
 
-def dnsmasq_flags(topology: Topology) -> list[str]:
-    """Pure: the resolver's flags for this topology."""
+def dnsmasq_flags(topology: Topology, upstream: Sequence[str] = ()) -> list[str]:
+    """Pure: the resolver's flags for this topology. With `upstream` servers the world is the real one."""
     records = [
         f"--host-record={host.name}.{DOMAIN},{host.name},{link.address.ip}"
         for host in topology.hosts.values()
         for link in host.links[:1]
         if link.address
     ]
-    return [
-        "--no-hosts",
-        "--no-resolv",
-        f"--local=/{DOMAIN}/",
-        *records,
-        f"--address=/{TOP_LEVEL}/{WORLD}",
-        "--local=/#/",
-    ]
+    world = [f"--address=/{TOP_LEVEL}/{WORLD}", "--local=/#/"]
+    if upstream:
+        world = [f"--server={server}" for server in upstream]
+    return ["--no-hosts", "--no-resolv", f"--local=/{DOMAIN}/", *records, *world]
 
 
-def start(node: Node, topology: Topology) -> None:
+def start(node: Node, topology: Topology, upstream: Sequence[str] = ()) -> None:
     """Start both in the node; they end with it."""
     for program, package in (("dnsmasq", "dnsmasq-base"), ("busybox", "busybox-static")):
         if shutil.which(program) is None:
@@ -57,7 +54,7 @@ def start(node: Node, topology: Topology) -> None:
     log = node.directory / "services.log"
     node.spawn(
         ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file", "--bind-dynamic"]
-        + dnsmasq_flags(topology),
+        + dnsmasq_flags(topology, upstream),
         log,
     )
     node.spawn(["busybox", "httpd", "-f", "-p", f"{WORLD}:80", "-h", str(page)], log)

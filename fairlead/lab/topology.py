@@ -14,6 +14,7 @@ A topology file is TOML:
              { switch = "office", address = "10.9.0.1/24", mtu = 1400 },
              { switch = "trunk", vlan = 10, address = "192.168.10.1/24" }]
     nat = "office"
+    uplink = true                       # one router may lead on to the machine's own network
 
 Hosts without an address get the next one of their switch's subnet (.11 onwards), and the first router on
 the switch, at .1 unless it says otherwise, as their default gateway.
@@ -66,9 +67,12 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Router:
+    """`nat` names the link that masquerades; with `uplink` it leads to the machine's own network besides."""
+
     name: str
     links: tuple[Link, ...]
     nat: str = ""
+    uplink: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,15 @@ class Topology:
         return {**self.routers, **self.hosts}
 
 
-def simple(names: Sequence[str], subnet: str = "192.168.50.0/24", roles: Mapping[str, str] | None = None) -> Topology:
+def simple(
+    names: Sequence[str],
+    subnet: str = "192.168.50.0/24",
+    roles: Mapping[str, str] | None = None,
+    uplink: bool = False,
+) -> Topology:
     """Hosts on one switch behind one router: what `lab up --hosts N` makes."""
     hosts = {name: Host(name, (Link("lan"),), role=(roles or {}).get(name, "")) for name in names}
-    router = Router(OUTSIDE, (Link("lan"),))
+    router = Router(OUTSIDE, (Link("lan"),), uplink=uplink)
     return resolve(Topology({"lan": Switch("lan", IPv4Network(subnet))}, hosts, {OUTSIDE: router}))
 
 
@@ -126,6 +135,9 @@ def _check_references(topology: Topology) -> None:
                 raise Invalid(f'{name}: no switch "{link.switch}"; there are: {", ".join(topology.switches)}')
             if not 0 <= link.vlan <= 4094:
                 raise Invalid(f"{name}: VLAN id {link.vlan} is out of range (1-4094)")
+    ways_out = [name for name, router in topology.routers.items() if router.uplink]
+    if len(ways_out) > 1:
+        raise Invalid(f"only one router can have the uplink, not {' and '.join(ways_out)}")
     both = set(topology.hosts) & set(topology.routers)
     if both:
         raise Invalid(f'"{both.pop()}" is a host and a router')
@@ -196,8 +208,8 @@ def _host(name: str, entry: Mapping[str, Any]) -> Host:
 
 
 def _router(name: str, entry: Mapping[str, Any]) -> Router:
-    _only(entry, f"routers.{name}", ("links", "nat"))
-    return Router(name, _links(f"routers.{name}", entry), entry.get("nat", ""))
+    _only(entry, f"routers.{name}", ("links", "nat", "uplink"))
+    return Router(name, _links(f"routers.{name}", entry), entry.get("nat", ""), entry.get("uplink", False) is True)
 
 
 def _links(where: str, entry: Mapping[str, Any]) -> tuple[Link, ...]:

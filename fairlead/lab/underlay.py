@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from fairlead.lab.topology import Host, Link, Router, Topology
 
@@ -28,6 +29,11 @@ class Cable:
     def name(self) -> str:
         """How a user names it: "host1:eth0"."""
         return f"{self.node}:{self.ifname}"
+
+    @property
+    def mac(self) -> str:
+        """Of the node's end: a machine that reboots keeps its cards, and neighbours that know it go on knowing it."""
+        return "02:1a:" + sha256(self.name.encode()).digest()[:4].hex(":")
 
 
 def cables(topology: Topology) -> tuple[Cable, ...]:
@@ -63,7 +69,7 @@ def cable_commands(topology: Topology, node: str, pid: int) -> list[str]:
     lines = []
     for cable in cables(topology):
         if cable.node == node:
-            peer = f"peer name {cable.ifname} netns {pid} mtu {cable.mtu}"
+            peer = f"peer name {cable.ifname} address {cable.mac} netns {pid} mtu {cable.mtu}"
             lines.append(f"link add {cable.port} mtu {cable.mtu} type veth {peer}")
             lines.append(f"link set {cable.port} master {cable.switch} alias {cable.name} up")
     return lines

@@ -45,3 +45,7 @@ def test_without_netem_loss_and_rate_are_done_and_delay_is_refused() -> None:
     assert "limit rate over 1000000 bytes/second" in rules
     with pytest.raises(Unsupported):
         faults.nft_impairment("p1", faults.parse_impairment("", "20ms", ""))
+
+
+def test_a_link_that_loses_everything_does_not_draw() -> None:
+    assert "numgen" not in faults.nft_impairment("p1", faults.parse_impairment("100%", "", ""))

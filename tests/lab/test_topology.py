@@ -51,6 +51,20 @@ def test_vlans_of_one_trunk_share_a_cable() -> None:
     assert commands.index("link set eth2 up") < commands.index("link set eth2.10 up")
 
 
+def test_interfaces_have_addresses_of_their_own_that_stay() -> None:
+    made = topology.parse(TWO_SITES)
+    macs = [cable.mac for cable in underlay.cables(made)]
+    assert len(set(macs)) == len(macs)
+    assert macs == [cable.mac for cable in underlay.cables(topology.parse(TWO_SITES))]
+    assert all(mac.startswith("02:") for mac in macs)
+
+
+def test_only_one_router_has_the_uplink() -> None:
+    text = '[switches.s]\n[routers.a]\nlinks = [{ switch = "s" }]\nuplink = true\n[routers.b]\nuplink = true'
+    with pytest.raises(Invalid, match="only one router can have the uplink, not a and b"):
+        topology.parse(text)
+
+
 def test_the_simple_lab_has_a_way_out() -> None:
     made = topology.simple(["host1", "host2"])
     assert [str(host.links[0].address) for host in made.hosts.values()] == ["192.168.50.11/24", "192.168.50.12/24"]

@@ -11,18 +11,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import count
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from fairlead.lab import testing
 from fairlead.lab.laboratory import Laboratory
 from fairlead.lab.machine import Machine
-from fairlead.lab.node import PATIENCE
+from fairlead.lab.testing import eventually, wait_for
 from fairlead.lab.topology import Topology, simple
 
-_serial = count(1)
+__all__ = ["ARTIFACTS", "docker", "eventually", "keep_evidence", "laboratory", "machine", "missing_requirements"]
+__all__ += ["wait_for"]
+
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
 
 
@@ -34,16 +35,13 @@ def missing_requirements() -> str:
     return f"needs {', '.join(absent)}" if absent else ""
 
 
-@contextmanager
-def laboratory(topology: Topology, flags: Sequence[str] = ()) -> Iterator[Laboratory]:
+def laboratory(topology: Topology, flags: Sequence[str] = ()) -> AbstractContextManager[Laboratory]:
     """A lab of a name of its own; when the body fails it leaves its state in test-artifacts/."""
-    name = f"t{os.getpid()}-{next(_serial)}"
-    with Laboratory.up(name, topology, flags) as lab:
-        try:
-            yield lab
-        except BaseException:
-            keep_evidence(lab)
-            raise
+    return testing.laboratory(topology, flags, ARTIFACTS)
+
+
+def keep_evidence(lab: Laboratory) -> None:
+    testing.keep_evidence(lab, ARTIFACTS / lab.name)
 
 
 @contextmanager
@@ -51,48 +49,6 @@ def machine(*flags: str) -> Iterator[Machine]:
     """One host with a daemon."""
     with laboratory(simple(["host1"]), flags) as lab:
         yield lab.host("host1")
-
-
-def keep_evidence(lab: Laboratory) -> None:
-    """Links, routes, rules, daemon logs and a drawing of every host, for whoever reads the failure."""
-    from fairlead.lab.draw import draw
-
-    folder = ARTIFACTS / lab.name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "topology.txt").write_text(draw(lab.topology))
-    for host in lab.hosts():
-        if not host.node.alive:
-            continue
-        for title, command in (
-            ("links", "ip -d link; ip addr; ip route; ip -6 route; bridge fdb; ip neigh"),
-            ("rules", "nft list ruleset"),
-            ("docker", "docker ps -a; docker network ls; docker events --since 10m --until 0s"),
-        ):
-            said = host.sh(f"timeout 10 sh -c '{command}'", check=False)
-            (folder / f"{host.name}-{title}.txt").write_text(said.stdout + said.stderr)
-        if host.log.exists():
-            shutil.copy(host.log, folder / f"{host.name}-daemon.log")
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 10, what: str = "") -> None:
-    """Return once the condition holds; fail after `seconds`."""
-    seconds *= PATIENCE
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:g} s: {what or condition}")
-        time.sleep(0.02)
-
-
-async def eventually(condition: Callable[[], Awaitable[object]], within: float = 10) -> None:
-    """The same for asynchronous conditions."""
-    import asyncio
-
-    deadline = time.monotonic() + within
-    while not await condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within:g} s")
-        await asyncio.sleep(0.02)
 
 
 def docker(machine: Machine, line: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
