@@ -1,15 +1,33 @@
-"""`python -m bench [ROW ...]`: measure, print a table, write JSON."""
+"""`python -m bench [GROUP ...]`: measure, print a table, write JSON.
+
+Each group starts both engines anew. One that fails is reported and does not cost the others; what was measured so far
+is always on the disk.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+import traceback
 from pathlib import Path
 
 import click
 
-from bench import figures, rows_containers, rows_dns, rows_networks, rows_ports, rows_reads, rows_restart, rows_traffic
+from bench import (
+    figures,
+    rows_containers,
+    rows_dns,
+    rows_kernel,
+    rows_macvlan,
+    rows_networks,
+    rows_ports,
+    rows_reads,
+    rows_restart,
+    rows_traffic,
+)
 from bench.engines import both
+from fairlead.effects.kernel import netns
 
 GROUPS = {
     "networks": rows_networks.measure,
@@ -17,29 +35,49 @@ GROUPS = {
     "containers": rows_containers.measure,
     "ports": rows_ports.measure,
     "traffic": rows_traffic.measure,
+    "macvlan": rows_macvlan.measure,
     "dns": rows_dns.measure,
     "restart": rows_restart.measure,
 }
+KERNEL = "kernel"
+QUICK = ("networks", "reads", "containers", "dns")
+ROUNDS, FEW_ROUNDS = 15, 5
+
+
+def _measure(name: str, rounds: int) -> list[figures.Figure]:
+    if name == KERNEL:
+        with netns.entered_descriptor(netns.make_namespace()):
+            return asyncio.run(rows_kernel.measure(5 * rounds))
+    with both() as (ours, peer):
+        return GROUPS[name](ours, peer, rounds)
 
 
 @click.command()
-@click.argument("groups", nargs=-1, type=click.Choice(list(GROUPS)))
-@click.option("--rounds", default=15, show_default=True, help="Samples of each engine for each row.")
+@click.argument("groups", nargs=-1, type=click.Choice([*GROUPS, KERNEL]))
+@click.option("--quick", is_flag=True, help=f"Only {', '.join(QUICK)}, and {FEW_ROUNDS} rounds of each.")
+@click.option("--rounds", default=None, type=int, help=f"Samples of each engine for each row (default {ROUNDS}).")
 @click.option(
     "--json", "output", type=click.Path(path_type=Path), default=None, help="Default: bench/results/<time>.json"
 )
-def main(groups: tuple[str, ...], rounds: int, output: Path | None) -> None:
-    load = os.getloadavg()[0]
+def main(groups: tuple[str, ...], quick: bool, rounds: int | None, output: Path | None) -> None:
+    began, load = time.monotonic(), os.getloadavg()[0]
     if load > 1.5:
         click.echo(f"The machine is busy (load {load:.1f}): ratios will be noisy.", err=True)
-    found: list[figures.Figure] = []
-    for name in groups or GROUPS:
-        with both() as (ours, peer):
-            found += GROUPS[name](ours, peer, rounds)
-        figures.show(found)
     path = output or Path("bench/results") / time.strftime("%Y%m%d-%H%M%S.json")
-    figures.write(found, path, load)
-    click.echo(f"written to {path}")
+    found: list[figures.Figure] = []
+    failed: list[str] = []
+    for name in groups or (QUICK if quick else (*GROUPS, KERNEL)):
+        click.echo(f"{name} ({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})", err=True)
+        try:
+            found += _measure(name, rounds or (FEW_ROUNDS if quick else ROUNDS))
+        except Exception:
+            traceback.print_exc()
+            failed.append(name)
+        figures.write(found, path, load, failed)
+    figures.show(found)
+    click.echo(f"load {load:.1f} at start, {os.getloadavg()[0]:.1f} at the end; written to {path}")
+    if failed:
+        raise click.ClickException(f"not measured: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.client import ApiError, Client
+from bench.client import ApiError, Client, Reader
 from fairlead.lab.node import Node, boot, until
 from tests.support.images import StandIn, archive_of
 
@@ -35,6 +35,9 @@ class Engine:
 
     def client(self) -> Client:
         return Client(self.socket)
+
+    def reader(self) -> Reader:
+        return Reader(self.socket)
 
     def launch(self) -> None:
         self.node.spawn(self.command, self.node.directory / "engine.log")

@@ -77,7 +77,8 @@ def show(figures: Sequence[Figure]) -> None:
     Console(width=160).print(table)
 
 
-def write(figures: Sequence[Figure], path: Path, load: float) -> None:
+def write(figures: Sequence[Figure], path: Path, load: float, failed: Sequence[str] = ()) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{**asdict(figure), "ratio": figure.ratio, "met": figure.met} for figure in figures]
-    path.write_text(json.dumps({"load_average_at_start": load, "figures": rows}, indent=1) + "\n")
+    said = {"load_average_at_start": load, "not_measured": list(failed), "figures": rows}
+    path.write_text(json.dumps(said, indent=1) + "\n")

@@ -6,10 +6,16 @@ costs, so that the rest can be told from it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import socket
 import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _NEWNET = 0x40000000
@@ -130,3 +136,40 @@ class Floor:
             if code:
                 raise OSError(code, os.strerror(code))
             answers -= 1
+
+
+def serve() -> None:
+    """For each line of stdin connect, say how many seconds that took, and disconnect."""
+    straight = Floor()
+    inside = straight.namespace()
+    straight.table()
+    straight.create("floor0")
+    for number, _ in enumerate(sys.stdin, 1):
+        began = time.perf_counter()
+        straight.connect(f"floor{number}", number, inside)
+        print(time.perf_counter() - began, flush=True)
+        straight.disconnect(f"floor{number}", number)
+        straight.reap()
+
+
+@contextlib.contextmanager
+def remote(command: Sequence[str]) -> Iterator[Callable[[], float]]:
+    """`serve` in another namespace: each call connects once and returns the seconds."""
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        told, heard = process.stdin, process.stdout
+
+        def connect() -> float:
+            print(file=told, flush=True)
+            return float(heard.readline())
+
+        try:
+            yield connect
+        finally:
+            told.close()
+
+
+if __name__ == "__main__":
+    serve()

@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from pathlib import Path
 
 from bench.client import Client
 from bench.engines import Engine
 from bench.figures import Figure, interleaved, milliseconds
+from bench.standing import memory
 
 PARALLEL = 50
-IDLE_SECONDS = 10.0
 
 
 def measure(ours: Engine, peer: Engine, rounds: int) -> list[Figure]:
     a, b = ours.client(), peer.client()
     figures = _one_at_a_time(a, b, rounds)
-    before = [_beside(ours), _beside(peer)]
+    before = [memory(ours), memory(peer)]
     figures.append(_at_once(a, b))
     figures += _standing(ours, peer, before)
     for client in (a, b):
@@ -64,47 +63,10 @@ def _at_once(a: Client, b: Client) -> Figure:
     return milliseconds(f"{PARALLEL} run -d at once", ([burst(a)], [burst(b)]), 0.4)
 
 
-def _beside(engine: Engine) -> tuple[float, float, float]:
-    """(memory of the long-lived daemons, of what stands beside containers, CPU seconds) of an engine; MiB by PSS."""
-    daemons = beside = cpu = 0.0
-    for pid, name in engine.processes():
-        if name in ("httpd", "busybox", "sh"):
-            continue
-        size = _pss(pid)
-        if name in ("dockerd", "containerd", "fairlead", "python", "python3"):
-            daemons += size
-        else:
-            beside += size
-        cpu += _cpu_seconds(pid)
-    return daemons, beside, cpu
-
-
-def _standing(ours: Engine, peer: Engine, before: list[tuple[float, float, float]]) -> list[Figure]:
-    now = [_beside(ours), _beside(peer)]
-    time.sleep(IDLE_SECONDS)
-    later = [_beside(ours), _beside(peer)]
+def _standing(ours: Engine, peer: Engine, before: list[tuple[float, float]]) -> list[Figure]:
+    now = [memory(ours), memory(peer)]
     per_container = [(now[i][0] + now[i][1] - before[i][0] - before[i][1]) / PARALLEL for i in (0, 1)]
-    idle = [100 * (later[i][2] - now[i][2]) / IDLE_SECONDS for i in (0, 1)]
     return [
         Figure("memory per container", per_container[0], per_container[1], "MiB", 0.5, note="PSS, daemons and shims"),
         Figure("memory of the daemons", now[0][0], now[1][0], "MiB", note=f"with {PARALLEL} containers"),
-        Figure("idle CPU", idle[0], idle[1], "% of a core", note=f"with {PARALLEL} containers"),
     ]
-
-
-def _pss(pid: int) -> float:
-    try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1024
-    except OSError:
-        pass
-    return 0.0
-
-
-def _cpu_seconds(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / 100

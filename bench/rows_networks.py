@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from itertools import count
 
+from bench import floor
 from bench.client import Client
 from bench.engines import Engine
 from bench.figures import Figure, interleaved, milliseconds
@@ -15,7 +17,7 @@ CROWD = 500
 
 def measure(ours: Engine, peer: Engine, rounds: int) -> list[Figure]:
     a, b = ours.client(), peer.client()
-    return [*_networks(a, b, rounds), *_attachments(a, b, rounds), _crowded(a, rounds)]
+    return [*_networks(a, b, rounds), *_attachments(a, b, rounds), _beside_floor(ours, rounds), _crowded(a, rounds)]
 
 
 def _networks(a: Client, b: Client, rounds: int) -> list[Figure]:
@@ -56,6 +58,25 @@ def _attachments(a: Client, b: Client, rounds: int) -> list[Figure]:
     for client in (a, b):
         client.remove("att")
     return figures
+
+
+def _beside_floor(ours: Engine, rounds: int) -> Figure:
+    """Connect over the API against the same kernel work in one straight line, in the same namespace."""
+    client = ours.client()
+    client.post("/networks/create", {"Name": "floor"})
+    client.run("floor", network="none")
+    client.post("/networks/none/disconnect", {"Container": "floor"})
+
+    def connect() -> float:
+        taken = client.timed("POST", "/networks/floor/connect", {"Container": "floor"})
+        client.post("/networks/floor/disconnect", {"Container": "floor"})
+        return taken
+
+    with floor.remote(ours.node.inside([sys.executable, "-m", "bench.floor"])) as straight:
+        samples = interleaved(connect, straight, max(rounds, 20), warm_up=2)
+    client.remove("floor")
+    client.close()
+    return milliseconds("network connect", samples, 3.0, "base: raw netlink")
 
 
 def _crowded(client: Client, rounds: int) -> Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bench.client import Client
 from bench.engines import Engine
 from bench.figures import Figure, interleaved, milliseconds
 
@@ -13,21 +12,20 @@ PATHS = {
     "inspect": "/containers/reads0/json",
     "ps": "/containers/json",
 }
-BURST = 20
+BURST = 50
 
 
 def measure(ours: Engine, peer: Engine, rounds: int) -> list[Figure]:
-    a, b = ours.client(), peer.client()
-    for client in (a, b):
+    for engine in (ours, peer):
+        client = engine.client()
         client.post("/networks/create", {"Name": "reads", "CheckDuplicate": True})
         for number in range(10):
             client.run(f"reads{number}", network="reads")
-
-    def burst(client: Client, path: str) -> float:
-        return sum(client.timed("GET", path) for _ in range(BURST)) / BURST
-
+        client.close()
+    a, b = ours.reader(), peer.reader()
     figures = []
     for row, path in PATHS.items():
-        samples = interleaved(lambda p=path: burst(a, p), lambda p=path: burst(b, p), rounds)  # type: ignore[misc]
+        samples = interleaved(lambda p=path: a.timed(p, BURST), lambda p=path: b.timed(p, BURST), rounds)  # type: ignore[misc]
         figures.append(milliseconds(row, samples, 0.5))
+    a.close(), b.close()
     return figures

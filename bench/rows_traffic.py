@@ -34,7 +34,7 @@ class Wire:
 
     def latency(self) -> float:
         """Microseconds of one round trip at the median, both ends on one CPU."""
-        serving = self._spawn(self.server, [sys.executable, "-m", "bench.probe", "serve", "0.0.0.0", "5301", "4"])
+        serving = self._spawn(self.server, [sys.executable, "-m", "bench.probe", "serve", "0.0.0.0", "5301", "30"])
         self._listening(5301)
         said = self._run(self.client, [sys.executable, "-m", "bench.probe", "rr", self.address, "5301", "1"])
         serving.terminate()
@@ -43,8 +43,8 @@ class Wire:
 
     def _listening(self, port: int) -> None:
         bound = f":{port:04X} 0*:0000 0A"
-        script = f"until grep -q '{bound}' /proc/net/tcp /proc/net/tcp6; do :; done"
-        self._run(self.server, ["timeout", "10", "sh", "-c", script])
+        script = f"until grep -q '{bound}' /proc/net/tcp /proc/net/tcp6; do sleep 0.02; done"
+        self._run(self.server, ["timeout", "30", "sh", "-c", script])
 
     def _command(self, prefix: Sequence[str], command: Sequence[str]) -> list[str]:
         return self.engine.node.inside([*prefix, "taskset", "-c", "0", *command])
