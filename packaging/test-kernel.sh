@@ -41,6 +41,7 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 echo 255 > "$out/code"
 : > "$out/log"
+arguments=$([ $# = 0 ] || printf '%q ' "$@")
 cat > "$out/guest.sh" <<GUEST
 export PATH=$PWD/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb
 export PYTHONDONTWRITEBYTECODE=1 FAIRLEAD_STOCK_KERNEL=1 FAIRLEAD_LAB_PATIENCE=8 HYPOTHESIS_STORAGE_DIRECTORY=/run/hypothesis
@@ -49,7 +50,7 @@ for module in overlay bridge veth vxlan macvlan ipvlan 8021q dummy nf_tables ip_
 done
 cd $PWD
 # Only files with the mark are read: importing the others takes long under emulation.
-python -m pytest -q -p no:cacheprovider -m stock_kernel --basetemp=/run/pytest $* \$(grep -rl --include=test_*.py stock_kernel tests) >> $out/log 2>&1
+python -m pytest -q -p no:cacheprovider -m stock_kernel --basetemp=/run/pytest $arguments \$(grep -rl --include=test_*.py stock_kernel tests) >> $out/log 2>&1
 echo \$? > $out/code
 sync
 GUEST
