@@ -185,8 +185,10 @@ class _Reader:
 
 def _refuse_fixed(settings: Settings) -> None:
     for key, only in _FIXED.items():
-        if settings.get(key, only) is not only:
-            raise Invalid(f"--{key}={str(settings[key]).lower()} is not supported: Fairlead always works with {only}")
+        given = settings.get(key, only)
+        if given is not only:
+            asked, always = (f"--{key}={str(value).lower()}" for value in (given, only))
+            raise Invalid(f"{asked} is not supported: Fairlead always works with {always}")
 
 
 def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:

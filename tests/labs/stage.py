@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +13,7 @@ from fairlead.lab.machine import Machine
 from tests.labs.ear import Ear
 from tests.labs.play import Bindings, Step, absent, differences
 
-TOOLS = Path(__file__).parent / "tools"
+TOOLS = f"{Path(__file__).parent / 'tools'}:{Path(sys.executable).parent}"
 PATIENCE = 5.0
 PATIENCE_WITH_A_COMMAND = 40.0
 
@@ -67,9 +69,9 @@ class Stage:
 
     def _on_terminal(self, step: Step, command: str) -> list[str]:
         typed = "".join(f"{self.bindings.fill(line)}\n" for line in step.typed)
-        quoted = command.replace("'", "'\\''")
-        script = f"script -qefc '{quoted}' /dev/null"
-        line = f"{{ sleep 0.5; printf '%s' '{typed}'; [ -z '{typed}' ] || echo exit; sleep 0.5; }} | {script}"
+        script = f"script -qefc {shlex.quote(command)} /dev/null"
+        leave = "echo exit;" if typed else ""
+        line = f"{{ sleep 0.5; printf '%s' {shlex.quote(typed)}; {leave} sleep 0.5; }} | {script}"
         done = self.machines[step.host].sh(line, check=False, timeout=60)
         return absent(self.bindings, step.expected, done.stdout)
 
@@ -81,6 +83,6 @@ def _daemon(machine: Machine, verb: str, *flags: str) -> list[str]:
         machine.stop()
     if verb in ("start", "restart"):
         if flags:
-            machine.flags = flags
+            machine.flags = tuple(flag.replace("$SCRATCH", str(machine.directory)) for flag in flags)
         machine.start()
     return []
