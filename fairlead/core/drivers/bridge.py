@@ -91,7 +91,7 @@ class Bridge:
         owner = around.facts.owner
         foreign = there is not None and not names.owner_of(owner, there.alias)
         made = () if foreign else (_own_bridge(network, owner),)
-        return Plan((ChangeRules(change(add=_elements(network))), *made, *_settings(network)))
+        return Plan((ChangeRules(change(add=_elements(network))), *made, *_settings(network, foreign)))
 
     def remove(self, network: Network, around: Neighbourhood) -> Plan:
         """The bridge goes unless somebody else had made it; then it only loses our addresses. Its elements, which
@@ -153,7 +153,7 @@ class Bridge:
         there = facts.links.get(network.link)
         foreign = there is not None and not names.owner_of(facts.owner, there.alias)
         operations: list[Operation] = [] if foreign else [_own_bridge(network, facts.owner)]
-        operations += _settings(network)
+        operations += _settings(network, foreign)
         for segment in sorted({a.endpoint.segment for a in attachments} - {0}):
             operations += segments.build(network, segment, facts.owner, chosen.mtu, chosen.icc)
         elements = list(_elements(network))
@@ -175,11 +175,12 @@ def _bridge_mac(network_id: str) -> str:
     return "02:42:" + ":".join(network_id[at : at + 2] for at in range(0, 8, 2))
 
 
-def _settings(network: Network) -> Iterator[Operation]:
+def _settings(network: Network, foreign: bool) -> Iterator[Operation]:
     """Sysctls, then addresses, then up. Published ports on loopback need route_localnet; the table's `guard` closes
-    what it opens."""
+    what it opens. A bridge that somebody else made keeps the IPv6 that it may have for other purposes."""
     link, ipv6 = network.link, "net/ipv6/conf"
-    yield SetSysctl(f"{ipv6}/{link}/disable_ipv6", "0" if network.ipv6 else "1")
+    if network.ipv6 or not foreign:
+        yield SetSysctl(f"{ipv6}/{link}/disable_ipv6", "0" if network.ipv6 else "1")
     if network.ipv6:
         yield SetSysctl(f"{ipv6}/{link}/accept_ra", "0")
     if network.ipv4 and not network.internal:

@@ -89,6 +89,7 @@ def test_a_bridge_of_somebody_else_is_used_and_left_standing() -> None:
     theirs = network(options={f"{OPTION}name": "lan0"})
     there = around(HostLink("lan0", 7, "bridge"))
     assert of_kind(BRIDGE.create(theirs, there), AddBridge) == []
+    assert "net/ipv6/conf/lan0/disable_ipv6" not in sysctls(BRIDGE.create(theirs, there))
     removal = BRIDGE.remove(theirs, there)
     assert of_kind(removal, DelLink) == []
     ours = around(HostLink("lan0", 7, "bridge", alias="fairlead:network:1"))
