@@ -74,10 +74,9 @@ class Audit:
         yield from _difference("mounted roots", running, roots)
         yield from _difference("bundles", running, _names(folder / "exec/containers"))
         yield from _difference("runc's containers", running, _names(folder / "exec/runc"))
-        yield from _difference("folders of containers", all_ids, _names(folder / "data/containers"))
-        extra = _names(folder / "data/rootfs") - all_ids
-        if extra:
-            yield f"roots of nobody: {extra}"
+        for what in ("data/containers", "data/rootfs"):
+            if extra := _names(folder / what) - all_ids:
+                yield f"{what} of nobody: {extra}"
         parent = (folder / "exec/cgroup").read_text().strip("/ \n")
         for hierarchy in _CGROUPS.iterdir():
             if (hierarchy / parent).is_dir():

@@ -8,6 +8,7 @@ from fairlead.effects.kernel import observe, verify
 from fairlead.effects.kernel.apply import Executor
 from fairlead.effects.kernel.inside_monitor import InsideMonitor
 from fairlead.effects.kernel.monitor import Monitor
+from fairlead.effects.kernel.neighbours import make_room
 from fairlead.effects.kernel.operations import perform
 from fairlead.effects.kernel.places import Place
 from fairlead.effects.kernel.probe import probe
@@ -33,6 +34,7 @@ class LinuxKernel:
     async def start(self) -> None:
         self._worker.start()
         await self._worker.run(self._executor.open)
+        await self._worker.run(make_room)
         self._reaper.start()
 
     async def close(self) -> None:
