@@ -96,7 +96,12 @@ def _follow(task: Task, place: Iterable[Task], service: Service, moment: Moment,
 
 
 def _let_go(task: Task, place: Key, snapshot: Snapshot, service: Service, moment: Moment, out: Changes) -> None:
-    if not clear(task, snapshot.at(service.id, task.place), snapshot.nodes):
+    siblings = snapshot.at(service.id, task.place)
+    if any(one.live and one.desired > TaskState.READY for one in siblings.values()):
+        # A start-first update had two tasks here when one had to move; the other is successor enough.
+        out.put(wish(task, TaskState.SHUTDOWN))
+        return
+    if not clear(task, siblings, snapshot.nodes):
         return
     if moment.now < task.not_before:
         out.wake(task.not_before, place)

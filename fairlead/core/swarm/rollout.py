@@ -209,11 +209,16 @@ def rolled_back(service: Service, message: str, now: int) -> Service:
 def _change(
     service: Service, place: str, config: UpdateConfig, snapshot: Snapshot, moment: Moment, out: Changes
 ) -> None:
-    """Put a new task into an outdated place, before or after the old one has stopped."""
+    """Put a new task into an outdated place, before or after the old one has stopped. With start-first the one that
+    serves stays; what an earlier update left there half done does not."""
     tasks = snapshot.at(service.id, place)
     slot = newest(tasks.values()).slot
     task = make(service, slot, "" if slot else place, moment)
     if config.order == START_FIRST and not _leaving(tasks.values(), snapshot):
+        serving = [old for old in tasks.values() if old.wanted and old.status.state == TaskState.RUNNING][-1:]
+        for old in tasks.values():
+            if old.wanted and old not in serving:
+                out.put(wish(old, TaskState.SHUTDOWN))
         out.put(task)
         return
     for old in tasks.values():

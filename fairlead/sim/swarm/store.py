@@ -21,6 +21,9 @@ class Store:
         """Everything, as a new leader reads it: by key, not by age."""
         return [self._things[key] for key in sorted(self._things, key=lambda key: (key[0].__name__, key[1]))]
 
+    def find(self, kind: type, id_: str) -> Thing | None:
+        return self._things.get((kind, id_))
+
     def commit(self, changes: Iterable[Change], now: int) -> list[Thing]:
         """All of them or none. Returns what was written, with its new version."""
         changes = list(changes)

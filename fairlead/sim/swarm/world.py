@@ -158,7 +158,7 @@ class World:
             self._dispatch(changes)
         after = self.control.next_deadline()
         if after is not None:
-            self._at(max(self.schedule.now, after[0] / NANO))
+            self._at(max(self.schedule.now, _seconds(after[0])))
 
     def _commit(self, changes: list[Change]) -> None:
         assert self.control is not None, "there is no leader"
@@ -243,7 +243,7 @@ class World:
 
     def _judge_later(self, node_id: str) -> None:
         due = deadline(self._sessions[node_id], self._heartbeat())
-        self.schedule.at(max(self.schedule.now, due / NANO), self._judge, node_id)
+        self.schedule.at(max(self.schedule.now, _seconds(due)), self._judge, node_id)
 
     def _judge(self, node_id: str) -> None:
         session = self._sessions.get(node_id)
@@ -259,3 +259,8 @@ class World:
         self._told.pop(node_id, None)
         self._commit([Put(given_up(node, session, self.now))])
         self._soon()
+
+
+def _seconds(moment: int) -> float:
+    """When to wake for a moment: never before it, which rounding to a float could be."""
+    return moment / NANO + 1e-6
