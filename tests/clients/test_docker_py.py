@@ -322,7 +322,7 @@ def test_events_tell_a_life_in_order(client: Client) -> None:
         ("container", "create"),
         ("network", "connect"),
         ("container", "start"),
-        ("container", "die"),
         ("network", "disconnect"),
+        ("container", "die"),
         ("container", "destroy"),
     ]

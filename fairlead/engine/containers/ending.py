@@ -88,11 +88,11 @@ class Ending:
         lasted = max(0, finished - container.state.started)
         if ended.oom_killed:
             context.announce(container, "oom")
-        context.announce(container, "die", exitCode=str(code), execDuration=str(lasted // _SECOND))
         for hook in self.on_end:
             hook(container)
         await self._take_down(container)
         container = await self._record(container_id, ended, code, finished, lasted / _SECOND)
+        context.announce(container, "die", exitCode=str(code), execDuration=str(lasted // _SECOND))
         if container.state.status == RESTARTING:
             self._schedule(container)
         else:
