@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _NEWNET = 0x40000000
@@ -155,8 +154,7 @@ def serve() -> None:
 @contextlib.contextmanager
 def remote(command: Sequence[str]) -> Iterator[Callable[[], float]]:
     """`serve` in another namespace: each call connects once and returns the seconds."""
-    root = Path(__file__).parents[1]
-    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         told, heard = process.stdin, process.stdout

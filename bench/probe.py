@@ -1,4 +1,4 @@
-"""The two ends of a traffic measurement, run inside namespaces: `python -m bench.probe MODE ADDRESS PORT SECONDS`.
+"""The two ends of a traffic measurement, run inside namespaces: `probe.py MODE ADDRESS PORT SECONDS`.
 
 `serve` echoes; `rr` sends one byte and waits for it, again and again, and prints microseconds per round at the median;
 `http` opens a connection per request and prints requests per second.

@@ -72,7 +72,7 @@ def _beside_floor(ours: Engine, rounds: int) -> Figure:
         client.post("/networks/floor/disconnect", {"Container": "floor"})
         return taken
 
-    with floor.remote(ours.node.inside([sys.executable, "-m", "bench.floor"])) as straight:
+    with floor.remote(ours.node.inside([sys.executable, floor.__file__])) as straight:
         samples = interleaved(connect, straight, max(rounds, 20), warm_up=2)
     client.remove("floor")
     client.close()

@@ -26,7 +26,7 @@ def measure(ours: Engine, peer: Engine, rounds: int) -> list[Figure]:
         client.remove(name)
         return taken
 
-    samples = interleaved(lambda: hundred(a), lambda: hundred(b), min(rounds, 5))
+    samples = interleaved(lambda: hundred(a), lambda: hundred(b), min(rounds, 3), warm_up=0)
     figure = milliseconds(f"run -d with {HUNDRED} ports", samples, 0.1)
     return [figure, _one_more(a, rounds)]
 

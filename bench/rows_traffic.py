@@ -7,7 +7,8 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.engines import Engine
@@ -15,7 +16,7 @@ from bench.figures import Figure
 
 SECONDS = 2.0
 ROUNDS = 5
-ROOT = Path(__file__).parents[1]
+PROBE = str(Path(__file__).with_name("probe.py"))
 
 
 class Wire:
@@ -25,18 +26,22 @@ class Wire:
         self.engine, self.client, self.server, self.address = engine, client, server, address
 
     def throughput(self) -> float:
-        """Gbit/s of one TCP stream, both ends on one CPU."""
+        """Gbit of one TCP stream for each second of processor time, both ends on one CPU: what the stream would run at
+        if nobody else used it."""
         serving = self._spawn(self.server, ["iperf3", "-s", "-1", "-p", "5201"])
         self._listening(5201)
         said = self._run(self.client, ["iperf3", "-J", "-c", self.address, "-p", "5201", "-t", str(SECONDS)])
         serving.wait(30)
-        return float(json.loads(said)["end"]["sum_received"]["bits_per_second"]) / 1e9
+        end = json.loads(said)["end"]
+        share = (end["cpu_utilization_percent"]["host_total"] + end["cpu_utilization_percent"]["remote_total"]) / 100
+        return float(end["sum_received"]["bits_per_second"]) / 1e9 / share
 
     def latency(self) -> float:
-        """Microseconds of one round trip at the median, both ends on one CPU."""
-        serving = self._spawn(self.server, [sys.executable, "-m", "bench.probe", "serve", "0.0.0.0", "5301", "30"])
+        """Microseconds of one round trip at the median, both ends on one CPU. Other work only adds to it: the best of
+        several rounds counts."""
+        serving = self._spawn(self.server, [sys.executable, PROBE, "serve", "0.0.0.0", "5301", "30"])
         self._listening(5301)
-        said = self._run(self.client, [sys.executable, "-m", "bench.probe", "rr", self.address, "5301", "1"])
+        said = self._run(self.client, [sys.executable, PROBE, "rr", self.address, "5301", "1"])
         serving.terminate()
         serving.wait(10)
         return float(said)
@@ -50,22 +55,21 @@ class Wire:
         return self.engine.node.inside([*prefix, "taskset", "-c", "0", *command])
 
     def _spawn(self, prefix: Sequence[str], command: Sequence[str]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            self._command(prefix, command), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        return subprocess.Popen(self._command(prefix, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _run(self, prefix: Sequence[str], command: Sequence[str]) -> str:
         return subprocess.run(
-            self._command(prefix, command), cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+            self._command(prefix, command), capture_output=True, text=True, check=True, timeout=60
         ).stdout
 
 
 def measure(ours: Engine, peer: Engine, rounds: int) -> list[Figure]:
-    wires = [_containers(ours), _containers(peer), _by_hand(ours)]
-    fast = [[wire.throughput() for wire in wires] for _ in range(ROUNDS)]
-    quick = [[wire.latency() for wire in wires] for _ in range(ROUNDS)]
+    with _by_hand(ours) as hand:
+        wires = [_containers(ours), _containers(peer), hand]
+        fast = [[wire.throughput() for wire in wires] for _ in range(ROUNDS)]
+        quick = [[wire.latency() for wire in wires] for _ in range(ROUNDS)]
     gbit = [statistics.median(column) for column in zip(*fast, strict=True)]
-    micro = [statistics.median(column) for column in zip(*quick, strict=True)]
+    micro = [min(column) for column in zip(*quick, strict=True)]
     served = [_published(ours), _published(peer)]
     return [
         Figure("TCP throughput", gbit[0], gbit[1], "Gbit/s", 1.0, True),
@@ -87,32 +91,37 @@ def _containers(engine: Engine) -> Wire:
     return Wire(engine, ends[0], ends[1], seen[1]["NetworkSettings"]["Networks"]["wire"]["IPAddress"])
 
 
-def _by_hand(engine: Engine) -> Wire:
+@contextmanager
+def _by_hand(engine: Engine) -> Iterator[Wire]:
     """The limit: two namespaces on one bridge, and nothing else."""
     script = """
 ip link add hand0 type bridge && ip link set hand0 up
 for n in 1 2; do
-    ip netns add hand$n
-    ip link add handp$n type veth peer name eth0 netns hand$n
+    touch $0/hand$n
+    unshare --net=$0/hand$n true
+    ip link add handp$n type veth peer name eth0 netns $0/hand$n
     ip link set handp$n master hand0 up
-    nsenter --net=/run/netns/hand$n ip link set eth0 up
-    nsenter --net=/run/netns/hand$n ip address add 10.203.0.$n/24 dev eth0
+    nsenter --net=$0/hand$n ip link set lo up
+    nsenter --net=$0/hand$n ip link set eth0 up
+    nsenter --net=$0/hand$n ip address add 10.203.0.$n/24 dev eth0
 done
 """
-    engine.node.run(["sh", "-ec", script])
-    ends = [["nsenter", f"--net=/run/netns/hand{n}", "--"] for n in (1, 2)]
-    return Wire(engine, ends[0], ends[1], "10.203.0.2")
+    folder = engine.node.directory
+    engine.node.run(["sh", "-ec", script, str(folder)])
+    try:
+        ends = [["nsenter", f"--net={folder}/hand{n}", "--"] for n in (1, 2)]
+        yield Wire(engine, ends[0], ends[1], "10.203.0.2")
+    finally:
+        engine.node.run(["umount", f"{folder}/hand1", f"{folder}/hand2"], check=False)
 
 
 def _published(engine: Engine) -> float:
     client = engine.client()
     client.run("served", PortBindings={"80/tcp": [{"HostPort": "8099"}]})
     client.close()
-    command = [sys.executable, "-m", "bench.probe", "http", "127.0.0.1", "8099", str(SECONDS)]
+    command = [sys.executable, PROBE, "http", "127.0.0.1", "8099", str(SECONDS)]
     figures = []
     for _ in range(ROUNDS):
-        said = subprocess.run(
-            engine.node.inside(command), cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-        )
+        said = subprocess.run(engine.node.inside(command), capture_output=True, text=True, check=True, timeout=60)
         figures.append(float(said.stdout))
     return statistics.median(figures)
