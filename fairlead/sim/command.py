@@ -111,7 +111,7 @@ def play(script: Path, in_place: bool) -> None:
 
 
 @sim.command()
-@click.option("--nodes", type=click.IntRange(2), default=100, show_default=True, help="Hosts in the swarm.")
+@click.option("--nodes", type=click.IntRange(5), default=100, show_default=True, help="Hosts in the swarm.")
 @click.option("--tasks", type=click.IntRange(1), default=1000, show_default=True, help="Containers to place.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Names the history: equal seeds, equal runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -133,9 +133,9 @@ class History:
     def heal_everything(self) -> None:
         self.world.run(5.0)
         assert self.world.control is not None
+        self.world.cut.clear()
         for node_id, agent in self.world.agents.items():
             self.world.heal(node_id) if agent.alive else self.world.revive(node_id)
-        self.world.cut.clear()
         for node in list(self.world.control.snapshot.nodes.values()):
             current = self.world.control.snapshot.nodes[node.id]
             self.world.change(replace(current, spec=replace(current.spec, availability="active")))

@@ -58,8 +58,9 @@ def _give_up(task: Task, node: Node | None, out: Changes) -> None:
 def _unfit(node: Node | None, tasks: list[Task]) -> Iterable[Task]:
     if node is None or not node.keeps_tasks:
         return tasks
-    misplaced = [task for task in tasks if not satisfies(node, task.spec.placement.constraints)]
-    return [*misplaced, *_overflow(node, [task for task in tasks if task not in misplaced])]
+    fitting = {task.id: satisfies(node, task.spec.placement.constraints) for task in tasks}
+    misplaced = [task for task in tasks if not fitting[task.id]]
+    return [*misplaced, *_overflow(node, [task for task in tasks if fitting[task.id]])]
 
 
 def _overflow(node: Node, tasks: list[Task]) -> list[Task]:
