@@ -77,6 +77,7 @@ def _name(ns: str, subject: str) -> str:
 
 def _free(_: str, subject: str) -> str:
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections may linger
         try:
             probe.bind(("0.0.0.0", int(subject)))
         except OSError:
