@@ -34,7 +34,7 @@ def dnsmasq_flags(topology: Topology, upstream: Sequence[str] = ()) -> list[str]
         for link in host.links[:1]
         if link.address
     ]
-    world = [f"--address=/{TOP_LEVEL}/{WORLD}", "--local=/#/"]
+    world = [f"--address=/{TOP_LEVEL}/{WORLD}", f"--local=/{TOP_LEVEL}/", "--local=/#/"]
     if upstream:
         world = [f"--server={server}" for server in upstream]
     return ["--no-hosts", "--no-resolv", f"--local=/{DOMAIN}/", *records, *world]
