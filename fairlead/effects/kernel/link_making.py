@@ -127,7 +127,8 @@ def _veth(run: Run, operation: AddVeth) -> _Making:
 
 def _bridge(run: Run, operation: AddBridge) -> _Making:
     """A bridge keeps an MTU that is set later; one that it was born with gives way to its ports'."""
-    birth = links.Birth(operation.name, "bridge", operation.mac, unqueued=True, data=links.bridge_data(operation.options))
+    options = links.bridge_data(operation.options)
+    birth = links.Birth(operation.name, "bridge", operation.mac, unqueued=True, data=options)
     making = _plain(run, operation, birth, _same_kind("bridge", operation.alias))
     return replace(making, finish=(links.change(operation.name, links.Change(mtu=operation.mtu)), *making.finish))
 
