@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -60,6 +62,7 @@ def _measure(name: str, rounds: int) -> list[figures.Figure]:
     "--json", "output", type=click.Path(path_type=Path), default=None, help="Default: bench/results/<time>.json"
 )
 def main(groups: tuple[str, ...], quick: bool, rounds: int | None, output: Path | None) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave nothing of the engines behind
     began, load = time.monotonic(), os.getloadavg()[0]
     if load > 1.5:
         click.echo(f"The machine is busy (load {load:.1f}): ratios will be noisy.", err=True)
