@@ -98,7 +98,7 @@ def test_ends_while_nobody_watched(lab: Laboratory) -> None:
     wait_for(lambda: api.inspect("ends")["State"]["Status"] == "exited", what="the end to be noticed")
     assert api.inspect("ends")["State"]["ExitCode"] == 7
     wait_for(lambda: api.inspect("again")["State"]["Pid"] not in (0, pids[1]), what="the policy to be followed")
-    assert api.inspect("again")["RestartCount"] == 1
+    assert api.inspect("again")["RestartCount"] >= 1
     api.delete("/containers/again?force=1")
     assert not Audit(host).faults()
 

@@ -78,6 +78,10 @@ class Ipvlan(Sublink):
         mode, flag = _way(network)
         return AddMacvlan(self.name, endpoint.ifname, network.link, ns, mode, flag, mtu=mtu_of(network))
 
+    def _is_heard(self, network: Network) -> bool:
+        """Without broadcast there is nobody to announce an address to: the kernel takes no such frame."""
+        return _way(network)[0] == L2
+
     def leg(self, network: Network, endpoint: Endpoint) -> Leg:
         routed = _way(network)[0] != L2
         if not routed or parents.stands_alone(network):

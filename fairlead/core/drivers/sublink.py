@@ -64,8 +64,13 @@ class Sublink(ABC):
         """The operation that makes the endpoint's interface."""
 
     def attach(self, network: Network, endpoint: Endpoint, site: Site) -> Plan:
-        told = (AnnounceAddress(endpoint.ifname, a.ip, endpoint.mac, site.ns) for a in endpoint.addresses)
+        heard = endpoint.addresses if self._is_heard(network) else ()
+        told = (AnnounceAddress(endpoint.ifname, a.ip, endpoint.mac, site.ns) for a in heard)
         return Plan((*self._wire(network, endpoint, site), *told))
+
+    def _is_heard(self, network: Network) -> bool:
+        """Whether the interface can speak to its segment at all."""
+        return True
 
     def _wire(self, network: Network, endpoint: Endpoint, site: Site) -> Iterator[Operation]:
         name, ns = endpoint.ifname, site.ns

@@ -122,10 +122,18 @@ def heard(value: Any) -> list[str]:
 
 def heard_part(part: Any) -> str:
     if isinstance(part, dict) and "prefix" in part:
-        return f"{part['prefix']['addr']}/{part['prefix']['len']}"
+        return f"{pythonic(part['prefix']['addr'])}/{part['prefix']['len']}"
     if isinstance(part, dict) and "range" in part:
-        return "-".join(str(end) for end in part["range"])
-    return str(PROTOCOLS.get(part, part))
+        return "-".join(pythonic(end) for end in part["range"])
+    return pythonic(PROTOCOLS.get(part, part))
+
+
+def pythonic(word: Any) -> str:
+    """Addresses as Python writes them: nft ends mapped IPv6 addresses in dots."""
+    try:
+        return str(ip_address(word)) if isinstance(word, str) else str(word)
+    except ValueError:
+        return word
 
 
 def spoken(values: Any) -> list[str]:
