@@ -152,7 +152,7 @@ async def test_stdin_stays_open_for_the_next_client(yard: Yard) -> None:
 
 async def test_a_terminal_can_be_resized(yard: Yard) -> None:
     spec = ContainerSpec("i", tty=True, open_stdin=True, console_size=(10, 20))
-    script = "stty size; trap 'stty size; exit' WINCH; while :; do sleep 0.05; done"
+    script = "trap 'stty size; exit' WINCH; stty size; while :; do sleep 0.05; done"
     async with yard.created(yard.launch(script, spec)) as cid:
         console = yard.runtime.connect(cid)
         await yard.runtime.start(cid)
