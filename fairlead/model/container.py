@@ -12,6 +12,25 @@ from dataclasses import dataclass, field
 
 from fairlead.model.endpoint import EndpointSpec, PortRequest
 
+MASKED_PATHS = (
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+"""What of the kernel an unprivileged container may not see, and may not change, unless it says otherwise."""
+DEFAULT_SHM = 64 << 20
+"""Bytes of /dev/shm."""
+
 
 @dataclass(frozen=True, slots=True)
 class HealthSpec:

@@ -6,26 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from fairlead.api.schema.ports import port_bindings_json
 from fairlead.engine.legacy_links import parse
-from fairlead.model.container import Container, ContainerSpec, Mount, Resources
+from fairlead.model.container import (
+    DEFAULT_SHM,
+    MASKED_PATHS,
+    READONLY_PATHS,
+    Container,
+    ContainerSpec,
+    Mount,
+    Resources,
+)
 
 Json = dict[str, object]
-
-DEFAULT_SHM = 64 << 20
-MASKED_PATHS = (
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-)
-READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
 def _links(container: Container) -> list[str]:

@@ -37,7 +37,7 @@ from fairlead.effects.oci.runcstate import forget, release, waits
 from fairlead.effects.oci.seccomp import Profiles
 from fairlead.effects.oci.shm import make_shm, remove_shm
 from fairlead.effects.oci.users import identity_in
-from fairlead.model.container import Container, Resources
+from fairlead.model.container import DEFAULT_SHM, Container, Resources
 from fairlead.model.errors import Failed, RuntimeRefused
 from fairlead.model.runtime import Ended, ExecLaunch, InterfaceCounters, Launch, Launched, Survivor, Usage
 
@@ -87,7 +87,7 @@ class OciRuntime:
         bundle.folder.mkdir(parents=True, mode=0o711)
         bundle.config.write_bytes(msgspec.json.encode(config))
         if launch.shm_path == str(bundle.folder / "shm"):
-            make_shm(Path(launch.shm_path), container.spec.shm_size or spec.DEFAULT_SHM)
+            make_shm(Path(launch.shm_path), container.spec.shm_size or DEFAULT_SHM)
         asked = container.spec
         console = conmon.Console(asked.tty, asked.open_stdin, asked.stdin_once, launch.log_path, launch.log_size)
         try:

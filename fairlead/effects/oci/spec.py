@@ -13,27 +13,18 @@ from typing import Any
 from fairlead.effects.oci import capabilities, devices, resources
 from fairlead.effects.oci.seccomp import Profiles
 from fairlead.effects.oci.users import Identity
-from fairlead.model.container import Container, ContainerSpec, security_option
+from fairlead.model.container import (
+    DEFAULT_SHM,
+    MASKED_PATHS,
+    READONLY_PATHS,
+    Container,
+    ContainerSpec,
+    security_option,
+)
 from fairlead.model.runtime import Launch, MountPoint
 
 Json = dict[str, Any]
 
-MASKED_PATHS = (
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-)
-READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
-DEFAULT_SHM = 64 << 20
 INIT_PATH = "/sbin/docker-init"
 
 
