@@ -1,0 +1,274 @@
+"""What the engine needs from the world to be part of a swarm, as Protocols. `fairlead.effects` fulfils them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fairlead.model.swarm.identity import Identity, Peer, Root
+
+# --- identity -------------------------------------------------------------------------------------
+
+
+class Authority(Protocol):
+    """The swarm's certificate authority and the making of keys. Texts are PEM. Errors: `Invalid` for what is no
+    certificate or request, with what is wrong with it."""
+
+    def root(self, now: int) -> Root:
+        """A new self-signed root with its private key."""
+        ...
+
+    def request(self) -> tuple[str, str]:
+        """A new private key and a certificate request for it: (key, csr)."""
+        ...
+
+    def issue(self, root: Root, csr: str, peer: Peer, now: int, expiry: int) -> str:
+        """A node's certificate: CN = node id, OU = role ("swarm-manager", "swarm-worker"), O = cluster id. `expiry` is
+        its life in ns; it begins a little in the past, for clocks that differ."""
+        ...
+
+    def issue_consensus(self, root: Root, csr: str, peer: Peer, now: int, expiry: int) -> str:
+        """The certificate with which a manager's consensus member meets the others; no node certificate passes for
+        one."""
+        ...
+
+    def cross_sign(self, old: Root, new: Root, now: int) -> str:
+        """The new root's certificate signed by the old one, for nodes that know only that."""
+        ...
+
+    def lifetime(self, certificate: str) -> tuple[int, int]:
+        """Not before and not after, ns since the epoch."""
+        ...
+
+    def verify(self, certificate: str, trusted: str) -> Peer:
+        """Who the certificate speaks of, if one of the roots in `trusted` signed it. Raises NotAllowed."""
+        ...
+
+
+class Keystore(Protocol):
+    """Where a node keeps what it is: certificate, key and trust, under `<data-root>/swarm`. The key is sealed with the
+    unlock key where the swarm is autolocked. Written atomically and synced."""
+
+    def load(self, unlock_key: str = "") -> Identity | None:
+        """None when this node is in no swarm. Raises `Locked` when the key is sealed and `unlock_key` is not (one of)
+        the right one(s)."""
+        ...
+
+    def save(self, identity: Identity, unlock_key: str = "") -> None: ...
+
+    def locked(self) -> bool:
+        """Is the key on disk sealed?"""
+        ...
+
+    def clear(self) -> None:
+        """Forget everything: the node has left."""
+        ...
+
+
+# --- calls between nodes --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as the listener has it. `peer` is who the verified client certificate speaks of; None for a stranger."""
+
+    name: str
+    body: bytes
+    peer: Peer | None
+    address: str
+
+
+Reply = bytes | AsyncIterator[bytes]
+"""The answer, or lines of a stream (each without its newline). The stream is closed when the caller goes."""
+
+Answerer = Callable[[Call], Awaitable[Reply]]
+"""Raises `Refusal`s, which reach the caller as the same class of refusal with the same text."""
+
+
+class Listener(Protocol):
+    """A manager's ear for nodes: HTTP/1.1 over TLS 1.3; strangers may connect, `Call.peer` tells them apart. Expired
+    certificates and those of unknown roots are refused in the handshake, with a log line."""
+
+    async def open(self, address: str, identity: Identity, answer: Answerer) -> None:
+        """`address` HOST:PORT. Raises Failed when it is taken."""
+        ...
+
+    def renew(self, identity: Identity) -> None:
+        """Use another certificate or trust from the next connection on."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Caller(Protocol):
+    """A node's mouth towards managers. Connections are kept. Errors: `Unavailable` when nobody answers in time or the
+    other end is not a manager of our swarm; refusals of the other end as themselves."""
+
+    def renew(self, identity: Identity | None) -> None:
+        """From now on speak as this node; None: as a stranger."""
+        ...
+
+    async def call(self, address: str, name: str, body: bytes = b"", *, patience: float = 5.0) -> bytes:
+        """One call to a manager, which must show a manager's certificate."""
+        ...
+
+    def stream(self, address: str, name: str, body: bytes = b"") -> AsyncIterator[bytes]:
+        """The lines of a streamed answer."""
+        ...
+
+    async def root(self, address: str, digest: str) -> str:
+        """As a stranger: the trust of the swarm at `address`, whose digest must be `digest`, else raises NotAllowed.
+        The TLS end must prove to be signed by it."""
+        ...
+
+    async def join(self, address: str, trust: str, body: bytes) -> bytes:
+        """As a stranger: `join` at a manager whose certificate is signed by `trust`."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+# --- the store of the managers --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One object: `value` None deletes. `version` is the revision that must still stand (0: must not exist; None: do
+    not ask). `name` makes the object's name unique among its kind ("" for kinds without); `old_name` is the one it
+    had."""
+
+    kind: str
+    id: str
+    value: bytes | None
+    version: int | None
+    name: str = ""
+    old_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object as the store has it; `value` None: it was deleted. `version` is the revision of its last write."""
+
+    kind: str
+    id: str
+    value: bytes | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The right to write as leader: the key of the campaign and the revision at which it was won."""
+
+    key: str
+    revision: int
+
+
+class ClusterStore(Protocol):
+    """What all managers share, linearizable. Raises `Unavailable` while it cannot decide (no quorum)."""
+
+    async def load(self) -> tuple[list[Entry], int]:
+        """Everything, and the revision at which it stood."""
+        ...
+
+    def watch(self, after: int) -> AsyncIterator[tuple[Sequence[Entry], int]]:
+        """What changed after revision `after`, in order, transaction by transaction, with its revision. Goes on over
+        broken connections; raises `Stale` when history was compacted away (then `load` anew)."""
+        ...
+
+    async def commit(self, writes: Sequence[Write], fence: Fence | None = None) -> int:
+        """All or nothing (one transaction; at most 64 objects), returns its revision. Raises `Outdated` when a version
+        or a name did not stand, `Deposed` when the fence did not."""
+        ...
+
+    async def campaign(self, who: str, ttl: float) -> Leadership:
+        """Wait until leading; `who` is what others read as the leader."""
+        ...
+
+    async def leader(self) -> str:
+        """Who leads, "" for nobody."""
+        ...
+
+    def leaders(self) -> AsyncIterator[str]:
+        """Who leads, now and at each change ("" for nobody)."""
+        ...
+
+
+class Leadership(Protocol):
+    fence: Fence
+
+    async def lost(self) -> None:
+        """Returns when the leadership is over, for certain or as far as this node can know (the lease could not be
+        kept alive for its whole time)."""
+        ...
+
+    async def resign(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusMember:
+    """`id` hex. `started`: has it ever spoken? `learner`: it does not vote yet. `healthy`: it answers now."""
+
+    id: str
+    name: str
+    peer_url: str
+    learner: bool = False
+    started: bool = True
+    healthy: bool = True
+    leader: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusFiles:
+    """PEM of the member's certificate, key and trust."""
+
+    certificate: str
+    key: str
+    trust: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusStart:
+    """How a member starts. `initial_cluster` () means: alone, a new cluster. `join`: the others already run.
+    `force_new`: alone with the data that is there (after a lost majority)."""
+
+    name: str
+    peer_url: str
+    files: ConsensusFiles
+    initial_cluster: Mapping[str, str] = field(default_factory=dict)
+    join: bool = False
+    force_new: bool = False
+    token: str = ""
+
+
+class Consensus(Protocol):
+    """This manager's own member (an etcd process that it starts, watches over, restarts and stops)."""
+
+    async def start(self, how: ConsensusStart) -> ClusterStore:
+        """Returns when the member answers (for a joiner: as a learner, or when it was promoted). Raises Failed with the
+        last lines of its log."""
+        ...
+
+    async def renew(self, files: ConsensusFiles) -> None: ...
+
+    async def stop(self, *, forget: bool = False) -> None:
+        """`forget` removes its data too."""
+        ...
+
+    async def members(self) -> Sequence[ConsensusMember]: ...
+
+    async def add(self, peer_url: str, name: str) -> str:
+        """Add a learner; answers the "name=url,..." that it must start with. Idempotent for the same url."""
+        ...
+
+    async def promote(self, member_id: str) -> bool:
+        """Make a learner a voter; False while it lags too far behind."""
+        ...
+
+    async def remove(self, member_id: str) -> None: ...
+
+    async def snapshot(self, path: str) -> None:
+        """Write a consistent copy that `restore` takes."""
+        ...
+
+    async def restore(self, path: str, how: ConsensusStart) -> ClusterStore: ...
