@@ -42,7 +42,7 @@ def _by_hand(engine: Engine) -> Wire:
     """The limit: two namespaces with a macvlan each, and nothing else."""
     script = f"""
 for n in 1 2; do
-    ip netns delete flat$n 2>/dev/null || rm -f /run/netns/flat$n
+    ip netns delete flat$n 2>/dev/null || true
     ip netns add flat$n
     ip link add link eth0 name flat$n netns flat$n type macvlan mode bridge
     nsenter --net=/run/netns/flat$n ip link set flat$n up

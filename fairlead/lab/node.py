@@ -8,6 +8,7 @@ everything that ran in the node and drops its mounts and links. So `down` is one
                                                  └─ conmon ── container ...
 
 /sys is mounted anew so that /sys/class/net shows the node's links, with the machine's cgroups kept below it.
+/run/netns is the node's own: names that `ip netns` gives elsewhere are not seen, and those given here leave no file.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ for file in hostname hosts resolv.conf; do
     [ -e /etc/$file ] || : > /etc/$file
     mount --bind "$LAB_DIR/etc/$file" /etc/$file
 done
+mkdir -p /run/netns
+mount -t tmpfs -o mode=755 netns /run/netns
 : > "$LAB_DIR/ready"
 exec sleep infinity
 """
