@@ -47,12 +47,20 @@ class Audit:
         wait_for(settled, 5, "doomed links to go")
         bridges = {link["ifname"] for link in found if link.get("linkinfo", {}).get("info_kind") == "bridge"}
         yield from _difference("bridges", wanted, bridges)
+        for link in found:
+            if link["ifname"] in bridges - wanted:
+                yield f"{link['ifname']}: alias {link.get('ifalias')!r}, {link['flags']}; {self._told_of(link['ifname'])}"
         pairs = [link for link in found if link["ifname"].startswith("veth")]
         if len(pairs) != len(list(self._attached())):
             yield f"{len(pairs)} host ends for {len(list(self._attached()))} endpoints"
         for link in pairs:
             if link.get("master") not in wanted or "UP" not in link["flags"]:
                 yield f"{link['ifname']} is not up on a bridge: {link}"
+
+    def _told_of(self, bridge: str) -> str:
+        """What the daemon's log says of a bridge, by the id of its network."""
+        lines = self._machine.log.read_text(errors="replace").splitlines()
+        return " | ".join(line for line in lines if bridge.removeprefix("br-") in line) or "not in the log"
 
     def _attached(self) -> Iterator[tuple[Any, str, Any]]:
         """(container, network name, settings) for every interface of every running container."""
