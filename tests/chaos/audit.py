@@ -48,8 +48,8 @@ class Audit:
         bridges = {link["ifname"] for link in found if link.get("linkinfo", {}).get("info_kind") == "bridge"}
         yield from _difference("bridges", wanted, bridges)
         for link in found:
-            if link["ifname"] in bridges - wanted:
-                yield f"{link['ifname']}: alias {link.get('ifalias')!r}, {link['flags']}; {self._told_of(link['ifname'])}"
+            if (name := link["ifname"]) in bridges - wanted:
+                yield f"{name}: alias {link.get('ifalias')!r}, {link['flags']}; {self._told_of(name)}"
         pairs = [link for link in found if link["ifname"].startswith("veth")]
         if len(pairs) != len(list(self._attached())):
             yield f"{len(pairs)} host ends for {len(list(self._attached()))} endpoints"
