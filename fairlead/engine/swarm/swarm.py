@@ -1,0 +1,54 @@
+"""The swarm as this node sees it: what API handlers use, made of parts that each answer for one noun."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fairlead.engine.swarm.standing import Standing, must_manage
+
+if TYPE_CHECKING:
+    from fairlead.core.swarm.snapshot import Snapshot
+    from fairlead.engine.swarm.agent import Agent
+    from fairlead.engine.swarm.files import Files
+    from fairlead.engine.swarm.logs import Logs
+    from fairlead.engine.swarm.membership import Membership
+    from fairlead.engine.swarm.mirror import Mirror
+    from fairlead.engine.swarm.networks import SwarmNetworks
+    from fairlead.engine.swarm.nodes import Nodes
+    from fairlead.engine.swarm.services import Services
+    from fairlead.engine.swarm.tasks import Tasks
+
+
+class Swarm:
+    """`daemon.py` sets the parts. Those for users' verbs (`nodes`, `services`, `tasks`, `networks`, `secrets`,
+    `configs`, `logs`) hold this object and ask it for `mirror` at each verb."""
+
+    membership: Membership
+    nodes: Nodes
+    services: Services
+    tasks: Tasks
+    networks: SwarmNetworks
+    secrets: Files
+    configs: Files
+    logs: Logs
+
+    @property
+    def standing(self) -> Standing:
+        return self.membership.standing
+
+    @property
+    def mirror(self) -> Mirror:
+        """The managers' store. Raises Unavailable (503), in Docker's words, where this node is no manager at work, and
+        Failed (500) while no majority of managers answers."""
+        must_manage(self.standing)
+        return self.membership.seat.mirror
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the store holds. Raises as `mirror`."""
+        return self.mirror.snapshot
+
+    @property
+    def agent(self) -> Agent | None:
+        """The node's agent; None in no swarm."""
+        return self.membership.agent
