@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from fairlead.core.dns.resolv import Setting
-from fairlead.core.firewall.sandbox import sandbox_table
+from fairlead.core.firewall.sandbox import resolver_table
 from fairlead.engine.names import Names
 from fairlead.engine.wiring import Wiring
 from fairlead.model.dns import DnsPorts, Upstream
@@ -26,7 +26,7 @@ def rules_ahead(ns: str) -> Plan:
 
 
 def _guide(ns: str, ports: DnsPorts) -> Plan:
-    table = sandbox_table(ports.udp, ports.tcp)
+    table = resolver_table(ports.udp, ports.tcp)
     return Plan((ChangeRules(Transaction(table.family, table.name, replace=table), ns),))
 
 

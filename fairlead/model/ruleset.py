@@ -217,6 +217,15 @@ class Notrack:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class SetPayload:
+    """Write `value` into a header field of this one packet; the checksums follow. Nothing remembers it: the answer's
+    field is another rule's affair."""
+
+    field: Payload
+    value: Scalar
+
+
 Statement = (
     Match
     | InSet
@@ -232,6 +241,7 @@ Statement = (
     | Counter
     | ClampMss
     | Notrack
+    | SetPayload
     | Verdict
 )
 
@@ -249,7 +259,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain with its rules. Base chains have `kind` ("filter", "nat", "route"), `hook`, `priority`, `policy`."""
+    """A chain with its rules. Base chains have `kind` ("filter", "nat", "route"), `hook`, `priority`, `policy`; those
+    of family netdev hang on one `device`."""
 
     name: str
     rules: tuple[Rule, ...] = ()
@@ -257,6 +268,7 @@ class Chain:
     hook: str = ""
     priority: int = 0
     policy: str = "accept"
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)

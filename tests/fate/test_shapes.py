@@ -6,8 +6,8 @@ from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
 
-from fairlead.core.firewall.fate import Host, Packet, Ruleset, UnknownShapeError, follow
-from fairlead.core.firewall.sandbox import sandbox_table
+from fairlead.core.firewall.fate import ESTABLISHED, Host, Packet, Ruleset, UnknownShapeError, follow
+from fairlead.core.firewall.sandbox import resolver_table
 from fairlead.core.firewall.table import host_table, user_table
 from fairlead.model.ruleset import (
     ACCEPT,
@@ -99,9 +99,29 @@ def test_the_number_of_rules_depends_on_the_kernel_alone() -> None:
 @pytest.mark.parametrize(("protocol", "port"), [(17, 40053), (6, 40153)])
 def test_a_sandbox_leads_questions_to_its_resolver(protocol: int, port: int) -> None:
     sandbox = Host({"lo": (), "eth0": (IPv4Interface("172.18.0.2/16"),)})
-    rules = Ruleset((sandbox_table(40053, 40153), ()))
+    rules = Ruleset((resolver_table(40053, 40153), ()))
     asked = Packet(IPv4Address("172.18.0.2"), IPv4Address("127.0.0.11"), protocol, dport=53)
     fate = follow(asked, "", rules, sandbox)
     assert (fate.end, str(fate.packet.destination), fate.packet.dport) == ("here", "127.0.0.11", port)
-    elsewhere = Packet(IPv4Address("172.18.0.2"), IPv4Address("127.0.0.11"), protocol, dport=80)
-    assert follow(elsewhere, "", rules, sandbox).packet.dport == 80
+    answered = Packet(IPv4Address("127.0.0.11"), IPv4Address("172.18.0.2"), protocol, port, 40000)
+    assert follow(answered, "", rules, sandbox, ESTABLISHED).packet.sport == 53
+
+
+@pytest.mark.parametrize("protocol", [17, 6, 132])
+def test_a_sandbox_leads_nothing_else_astray(protocol: int) -> None:
+    sandbox = Host({"lo": (), "eth0": (IPv4Interface("172.18.0.2/16"),)}, uplink="eth0")
+    rules = Ruleset((resolver_table(40053, 40153), ()))
+    resolver, own, other = (IPv4Address(text) for text in ("127.0.0.11", "172.18.0.2", "172.18.0.3"))
+    untouched = [
+        (Packet(own, resolver, protocol, dport=80), ""),
+        (Packet(resolver, own, protocol, 80, 40000), ""),
+        (Packet(own, IPv4Address("127.0.0.1"), protocol, dport=53), ""),
+        (Packet(own, other, protocol, dport=53), ""),
+        (Packet(other, resolver, protocol, dport=53), "eth0"),
+    ]
+    for packet, iif in untouched:
+        assert follow(packet, iif, rules, sandbox).packet == packet
+
+
+def test_nobody_tracks_connections_for_a_sandbox_that_asks_names() -> None:
+    assert all(chain.kind in ("", "filter") for chain in resolver_table(40053, 40153).chains)

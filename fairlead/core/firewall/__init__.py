@@ -8,6 +8,6 @@ Entry points:
 - `elements.link_elements(...)`: the ports that a legacy link opens where containers may not talk.
 - `elements.local_elements(held)`: the host's addresses, for kernels without fib expressions.
 - `elements.change(add, remove)`: elements as the transaction that a plan carries.
-- `sandbox.sandbox_table(udp_port, tcp_port)`: the resolver's address inside a sandbox.
+- `sandbox.resolver_table(udp_port, tcp_port)`: the resolver's address inside a sandbox.
 - `fate.follow(packet, tables, elements, host)`: what becomes of a packet.
 """

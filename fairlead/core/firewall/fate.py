@@ -1,9 +1,10 @@
 """What becomes of a packet: the hooks of the kernel in their order, over rulesets that are values.
 
 `follow` takes a packet on its way through a host: it arrives on a link, or a process of the host sends it. It is led
-through guard, destination translation, the routing decision, then input or forwarding, then source translation, and
-the answer names where it came out, how it looks there, and every rule that had a say. The interpreter knows exactly
-the shapes it was taught; anything else raises `UnknownShapeError`, so an answer can be believed.
+through the device's own chains, guard, destination translation, the routing decision, then input or forwarding, then
+source translation, and the answer names where it came out, how it looks there, and every rule that had a say. The
+interpreter knows exactly the shapes it was taught; anything else raises `UnknownShapeError`, so an answer can be
+believed.
 
 Chains of type nat see only the first packet of a flow, and only until one has translated it, as in the kernel. For
 later packets pass `state="established"` and the packet as it looks after translation.
@@ -51,13 +52,13 @@ class Ruleset:
     def __init__(self, *loaded: tuple[Table, Iterable[Element]]) -> None:
         self._tables = tuple((table, Contents(table, elements)) for table, elements in loaded)
 
-    def at(self, hook: str, trace: list[str]) -> Sequence[tuple[Position, Chain]]:
-        """The base chains of a hook in the order in which the kernel asks them."""
+    def at(self, hook: str, device: str, trace: list[str]) -> Sequence[tuple[Position, Chain]]:
+        """The base chains of a hook in the order in which the kernel asks them, without those of other devices."""
         found = [
             (Position(table, contents, trace), chain)
             for table, contents in self._tables
             for chain in table.chains
-            if chain.hook == hook
+            if chain.hook == hook and chain.device in ("", device)
         ]
         return sorted(found, key=lambda place: place[1].priority)
 
@@ -78,6 +79,7 @@ def follow(packet: Packet, iif: str, rules: Ruleset, host: Host, state: str = NE
 
 
 def _arrive(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
+    _hook("ingress", moment, rules, trace)
     _hook("prerouting", moment, rules, trace)
     if moment.host.is_local(moment.packet.destination):
         _hook("input", moment, rules, trace)
@@ -101,6 +103,7 @@ def _send(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
     if moment.oif != LOOPBACK_LINK:
         return moment.oif
     moment.iif, moment.oif = LOOPBACK_LINK, ""
+    _hook("ingress", moment, rules, trace)
     _hook("prerouting", moment, rules, trace)
     _hook("input", moment, rules, trace)
     return HERE
@@ -109,7 +112,7 @@ def _send(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
 def _hook(hook: str, moment: Moment, rules: Ruleset, trace: list[str]) -> None:
     kind = "snat" if hook in ("postrouting", "input") else "dnat"
     looped = hook == "prerouting" and moment.iif == LOOPBACK_LINK
-    for position, chain in rules.at(hook, trace):
+    for position, chain in rules.at(hook, moment.iif, trace):
         settled = moment.state != NEW or kind in moment.status or looped
         if chain.kind == "nat" and settled:
             continue

@@ -25,6 +25,7 @@ from fairlead.model.ruleset import (
     Masquerade,
     Match,
     Meta,
+    Notrack,
     Payload,
     Redirect,
     Reject,
@@ -32,6 +33,7 @@ from fairlead.model.ruleset import (
     Scalar,
     Selector,
     SetMark,
+    SetPayload,
     Snat,
     SnatTo,
     Statement,
@@ -43,6 +45,8 @@ from fairlead.model.ruleset import (
 ACCEPT, DROP, REJECT, CONTINUE, RETURN = "accept", "drop", "reject", "continue", "return"
 _NFPROTO = {4: 2, 6: 10}
 _VERSION = {"ip": 4, "ip6": 6}
+_PORTED = {"th": WITH_PORTS, "tcp": (6,), "udp": (17,), "sctp": (132,)}
+"""Headers with ports, and the protocols that have them."""
 
 
 @dataclass(slots=True)
@@ -128,7 +132,9 @@ def _do(position: Position, statement: Statement, moment: Moment) -> Verdict | N
             return Verdict(REJECT)
         case SetMark(int(value), False):
             moment.packet = replace(moment.packet, mark=value)
-        case Counter():
+        case SetPayload(target, value):
+            moment.packet = _written(target, value, moment.packet)
+        case Counter() | Notrack():
             pass
         case _:
             raise UnknownShapeError(f"no meaning is known for {statement!r}")
@@ -187,13 +193,24 @@ def _field(header: str, field: str, packet: Packet) -> Scalar:
     if header in _VERSION and field in ("saddr", "daddr"):
         _require(packet.version == _VERSION[header])
         return packet.source if field == "saddr" else packet.destination
-    if header in ("th", "tcp", "udp", "sctp") and field in ("sport", "dport"):
-        _require(packet.protocol in WITH_PORTS)
+    if header in _PORTED and field in ("sport", "dport"):
+        _require(packet.protocol in _PORTED[header])
         return packet.sport if field == "sport" else packet.dport
     if (header, field) in (("icmp", "type"), ("icmpv6", "type")):
         _require(packet.protocol == (ICMP_OF[4] if header == "icmp" else ICMP_OF[6]))
         return packet.icmp_type
     raise UnknownShapeError(f"no meaning is known for {header} {field}")
+
+
+def _written(target: Payload, value: Scalar, packet: Packet) -> Packet:
+    """The packet with another value in a header field that it has."""
+    _field(target.header, target.field, packet)
+    match target.field, value:
+        case "sport", int():
+            return replace(packet, sport=value)
+        case "dport", int():
+            return replace(packet, dport=value)
+    raise UnknownShapeError(f"no meaning is known for {value!r} in {target.header} {target.field}")
 
 
 def _fib(flags: frozenset[str], result: str, moment: Moment) -> Scalar:

@@ -83,9 +83,10 @@ class _TableWriter:
     def _chain(self, chain: Chain) -> bytes:
         parts = [text(nf.CHAIN_TABLE, self._table.name), text(nf.CHAIN_NAME, chain.name)]
         if chain.hook:
-            hooks = nf.ARP_HOOKS if self._table.family == "arp" else nf.HOOKS
-            place = be32(nf.HOOK_NUMBER, hooks[chain.hook])
-            parts.append(nested(nf.CHAIN_HOOK, place, be32(nf.HOOK_PRIORITY, chain.priority & 0xFFFFFFFF)))
+            hooks = {"arp": nf.ARP_HOOKS, "netdev": nf.NETDEV_HOOKS}.get(self._table.family, nf.HOOKS)
+            place = be32(nf.HOOK_NUMBER, hooks[chain.hook]) + be32(nf.HOOK_PRIORITY, chain.priority & 0xFFFFFFFF)
+            device = text(nf.HOOK_DEVICE, chain.device) if chain.device else b""
+            parts.append(nested(nf.CHAIN_HOOK, place, device))
             parts += [be32(nf.CHAIN_POLICY, nf.POLICIES[chain.policy]), text(nf.CHAIN_TYPE, chain.kind)]
         return b"".join(parts)
 

@@ -26,12 +26,13 @@ BATCH_BEGIN, BATCH_END = 0x10, 0x11
 FAMILIES = {"inet": 1, "ip": 2, "arp": 3, "netdev": 5, "bridge": 7, "ip6": 10}
 HOOKS = {"prerouting": 0, "input": 1, "forward": 2, "output": 3, "postrouting": 4, "ingress": 5}
 ARP_HOOKS = {"input": 0, "output": 1, "forward": 2}
+NETDEV_HOOKS = {"ingress": 0, "egress": 1}
 POLICIES = {"drop": 0, "accept": 1}
 
 LIST_ELEMENT = 1
 TABLE_NAME = 1
 CHAIN_TABLE, CHAIN_NAME, CHAIN_HOOK, CHAIN_POLICY, CHAIN_TYPE = 1, 3, 4, 5, 7
-HOOK_NUMBER, HOOK_PRIORITY = 1, 2
+HOOK_NUMBER, HOOK_PRIORITY, HOOK_DEVICE = 1, 2, 3
 RULE_TABLE, RULE_CHAIN, RULE_EXPRESSIONS, RULE_USERDATA = 1, 2, 4, 7
 
 SET_TABLE, SET_NAME, SET_FLAGS, SET_KEY_TYPE, SET_KEY_LEN, SET_DATA_TYPE, SET_DATA_LEN = 1, 2, 3, 4, 5, 6, 7

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fairlead.effects.kernel import nft_constants as nf
 from fairlead.effects.kernel.attributes import attribute, be32, be64, nested, text, u8
-from fairlead.effects.kernel.nft_fields import CtKey, Field
+from fairlead.effects.kernel.nft_fields import Checksum, CtKey, Field
 from fairlead.effects.kernel.nft_sets import encode_verdict
 from fairlead.model.ruleset import Verdict
 
@@ -127,6 +127,13 @@ def redirect(port: int | None) -> bytes:
 
 def reject(kind: int, code: int | None) -> bytes:
     return expression("reject", be32(1, kind), b"" if code is None else u8(2, code))
+
+
+def store_payload(field: Field, checksum: Checksum, slot: int) -> bytes:
+    """Write what lies in the slot into a header field, and correct the checksum that covers it."""
+    place = be32(2, field.base) + be32(3, field.offset) + be32(4, field.type.size)
+    covered = be32(6, checksum.kind) + be32(7, checksum.offset) + be32(8, checksum.pseudo_header)
+    return expression("payload", be32(5, register(slot)), place, covered)
 
 
 def counter() -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.effects.kernel.nft_types import DataType, type_named
 from fairlead.model.ruleset import Ct, Fib, Meta, Payload
@@ -114,6 +114,30 @@ def payload_field(selector: Payload) -> Field:
         raise ValueError(f"no header field {selector.header} {selector.field}")
     offset, kind = fields[selector.field]
     return Field(base, offset, type_named(kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """What covers a header field: nothing (0), the Internet's sum (1) or SCTP's CRC (2), at an offset from the field's
+    own header; `pseudo_header`: the transport's sum covers it too."""
+
+    kind: int = 0
+    offset: int = 0
+    pseudo_header: int = 0
+
+
+_CHECKSUMS = {"ip": Checksum(1, 10), "tcp": Checksum(1, 16), "udp": Checksum(1, 6), "sctp": Checksum(2, 8)}
+
+
+def checksum(selector: Payload) -> Checksum:
+    """Raises ValueError where it is not known which checksum a change would break."""
+    header = selector.header
+    addressed = int(selector.field in ("saddr", "daddr"))
+    if header == "ip6" and addressed:
+        return Checksum(pseudo_header=1)
+    if header not in _CHECKSUMS or payload_field(selector).type.size % 2:
+        raise ValueError(f"{header} {selector.field} cannot be written")
+    return replace(_CHECKSUMS[header], pseudo_header=addressed)
 
 
 def meta_key(selector: Meta) -> tuple[int, DataType]:

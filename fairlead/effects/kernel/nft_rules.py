@@ -40,6 +40,7 @@ from fairlead.model.ruleset import (
     Scalar,
     Selector,
     SetMark,
+    SetPayload,
     Snat,
     SnatTo,
     Statement,
@@ -132,6 +133,8 @@ class RuleCompiler:
                 return vm.notrack()
             case ClampMss():
                 return self._require_transport("tcp") + vm.clamp_mss(0)
+            case SetPayload(target, value):
+                return self._set_payload(target, value)
         raise ValueError(f"no such statement: {statement!r}")
 
     def _set(self, name: str) -> NamedSet:
@@ -301,6 +304,11 @@ class RuleCompiler:
             vm.load_immediate(TYPES["mark"].encode(value), 0) if isinstance(value, int) else self._load_key((value,))
         )
         return loads + (vm.set_ct(fields.CT["mark"][0], 0) if ct else vm.set_meta(fields.META["mark"][0], 0))
+
+    def _set_payload(self, target: Payload, value: Scalar) -> bytes:
+        place = fields.payload_field(target)
+        written = vm.load_immediate(place.type.encode(value), 0) + vm.store_payload(place, fields.checksum(target), 0)
+        return self._require(target) + written
 
     def _reject(self, kind: str) -> bytes:
         if kind == "tcp reset":

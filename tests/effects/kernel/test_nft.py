@@ -37,6 +37,7 @@ from fairlead.model.ruleset import (
     Rule,
     Set,
     SetMark,
+    SetPayload,
     Snat,
     SnatTo,
     Statement,
@@ -203,6 +204,32 @@ async def test_the_bridge_family(kernel: LinuxKernel, statements: tuple[Statemen
     chain = Chain("base", (Rule(statements, "why"),), "filter", "forward", -200)
     await write(kernel, Table("bridge", "fairlead", chains=(chain,)))
     assert rule_text("bridge") == text
+
+
+@pytest.mark.parametrize(
+    ("statements", "text"),
+    [
+        (
+            (Match(Payload("udp", "dport"), "==", 53), SetPayload(Payload("udp", "dport"), 5353)),
+            "udp dport 53 udp dport set 5353",
+        ),
+        ((SetPayload(Payload("tcp", "sport"), 53),), "tcp sport set 53"),
+        ((SetPayload(Payload("ip", "saddr"), A),), "ip saddr set 10.0.0.1"),
+        ((SetPayload(Payload("ip6", "daddr"), A6),), "ip6 daddr set fd00::1"),
+    ],
+)
+async def test_header_fields_are_written(kernel: LinuxKernel, statements: tuple[Statement, ...], text: str) -> None:
+    chain = Chain("base", (Rule(statements, "why"),), "filter", "ingress", device="lo")
+    await write(kernel, Table("netdev", "fairlead", chains=(chain,)))
+    assert rule_text("netdev") == text
+    assert 'hook ingress device "lo" priority filter' in run("nft", "list", "chain", "netdev", "fairlead", "base")
+
+
+@pytest.mark.parametrize("field", [("ip", "ttl"), ("th", "dport"), ("icmp", "type"), ("ether", "saddr")])
+async def test_a_field_whose_checksum_is_not_known_is_not_written(kernel: LinuxKernel, field: tuple[str, str]) -> None:
+    chain = Chain("base", (Rule((SetPayload(Payload(*field), 7),)),), "filter", "ingress", device="lo")
+    with pytest.raises(KernelRefused, match="cannot be written"):
+        await write(kernel, Table("netdev", "fairlead", chains=(chain,)))
 
 
 WEB = Element("ports", (A, 6, 80), (B, 8080), "web1")
