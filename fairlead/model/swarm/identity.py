@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass
+from hashlib import sha256
 
+from fairlead.model.errors import Invalid
+from fairlead.model.swarm.cluster import HOUR
 from fairlead.model.swarm.node import MANAGER
+
+BACKDATE = HOUR
+"""Certificates begin so long before they are issued, for hosts whose clocks are behind."""
+
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +31,12 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A certificate authority, PEM. `key` is "" where only its certificate is known."""
+    """A certificate authority, PEM. `key` is "" where only its certificate is known. `cross` is its certificate as the
+    former root signed it, shown behind every certificate that it issues while a rotation is on ("": none is)."""
 
     certificate: str
     key: str = ""
+    cross: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +57,21 @@ class Identity:
     advertise: str = ""
     data_path: str = ""
     autolock: bool = False
+
+
+def certificates(pem: str) -> tuple[str, ...]:
+    """The certificates of a bundle, one PEM text each, in order."""
+    parts = (part.partition(_END) for part in pem.split(_BEGIN)[1:])
+    return tuple(f"{_BEGIN}{body}{end}\n" for body, end, _ in parts if end)
+
+
+def digest(certificate: str) -> str:
+    """SHA-256 of a certificate's DER form, 64 hex digits: by this a joiner knows a root. Raises Invalid."""
+    body = certificate.partition(_BEGIN)[2].partition(_END)[0]
+    try:
+        der = b64decode("".join(body.split()), validate=True)
+    except ValueError as error:
+        raise Invalid(f"not a certificate: {error}") from error
+    if not der:
+        raise Invalid("not a certificate: it has no PEM text of one")
+    return sha256(der).hexdigest()
