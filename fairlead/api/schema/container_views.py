@@ -141,7 +141,7 @@ def _config_json(container: Container) -> Json:
         "StdinOnce": spec.stdin_once,
         "Env": list(container.env),
         "Cmd": _list_or_null(container.cmd),
-        **({"Healthcheck": _healthcheck_json(container.health)} if container.health else {}),
+        **({"Healthcheck": healthcheck_json(container.health)} if container.health else {}),
         "Image": spec.image,
         "Volumes": {target: {} for target in container.volumes} or None,
         "WorkingDir": container.workdir,
@@ -170,7 +170,7 @@ def _hostname(container: Container) -> str:
     return socket.gethostname() if mode == "host" else container.id[:12]
 
 
-def _healthcheck_json(health: HealthSpec) -> Json:
+def healthcheck_json(health: HealthSpec) -> Json:
     """Durations in ns; what was not given is left out."""
     values: Json = {
         "Test": list(health.test) or None,

@@ -69,7 +69,7 @@ def host_config_json(container: Container) -> Json:
         shown["Sysctls"] = dict(spec.sysctls)
     shown |= {"Runtime": spec.runtime or "runc", "Isolation": "", **_resources_json(spec.resources, spec.cgroup_parent)}
     if spec.mounts:
-        shown["Mounts"] = [_mount_json(mount) for mount in spec.mounts]
+        shown["Mounts"] = [mount_json(mount) for mount in spec.mounts]
     return shown | _paths_json(spec)
 
 
@@ -126,7 +126,7 @@ def _resources_json(wanted: Resources, cgroup_parent: str) -> Json:
     }
 
 
-def _mount_json(mount: Mount) -> Json:
+def mount_json(mount: Mount) -> Json:
     """A `HostConfig.Mounts` entry, with the options that were given."""
     shown: Json = {"Type": mount.kind}
     if mount.source:

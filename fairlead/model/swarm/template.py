@@ -41,6 +41,7 @@ class ContainerTemplate:
     """`ContainerSpec` of a service. Hostname, environment and mount sources may hold templates ({{.Task.Slot}}).
 
     `stop_grace` is None for the engine's default (10 s). `hosts` are lines of the hosts file ("IP name [alias]").
+    `pull_auth` is what nodes show to the image's registry: the base64 text of the API's X-Registry-Auth header.
     """
 
     image: str
@@ -71,6 +72,7 @@ class ContainerTemplate:
     ulimits: tuple[Ulimit, ...] = ()
     oom_score_adj: int = 0
     no_new_privileges: bool = False
+    pull_auth: str = ""
 
 
 @dataclass(frozen=True, slots=True)

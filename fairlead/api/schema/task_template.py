@@ -1,0 +1,150 @@
+"""`TaskTemplate` of a service, from Docker's JSON to the model."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fairlead.api.schema.container_template import ContainerTemplateBody
+from fairlead.model.errors import Invalid, Unsupported
+from fairlead.model.swarm.node import Platform
+from fairlead.model.swarm.template import (
+    ANY,
+    SECOND,
+    LogDriver,
+    NetworkAttachmentSpec,
+    Placement,
+    ResourceAmount,
+    RestartPolicy,
+    TaskTemplate,
+)
+
+CONTAINER = "container"
+
+
+class GenericResource(msgspec.Struct):
+    NamedResourceSpec: dict[str, object] | None = None
+    DiscreteResourceSpec: dict[str, object] | None = None
+
+    def amount(self) -> tuple[str, int]:
+        """(kind, how many). Raises Unsupported for a resource with a name of its own."""
+        discrete = self.DiscreteResourceSpec
+        if self.NamedResourceSpec or discrete is None:
+            raise Unsupported("NamedResourceSpec is not supported: ask for generic resources as KIND=NUMBER")
+        value = discrete.get("Value", 0)
+        return str(discrete.get("Kind", "")), value if isinstance(value, int) else 0
+
+
+class ResourceAmountBody(msgspec.Struct):
+    """`Limits` or `Reservations`."""
+
+    NanoCPUs: int | None = None
+    MemoryBytes: int | None = None
+    Pids: int | None = None
+    GenericResources: list[GenericResource] | None = None
+
+    def amount(self) -> ResourceAmount:
+        generic = dict(one.amount() for one in self.GenericResources or ())
+        return ResourceAmount(self.NanoCPUs or 0, self.MemoryBytes or 0, self.Pids or 0, generic)
+
+
+class ResourcesBody(msgspec.Struct):
+    Limits: ResourceAmountBody | None = None
+    Reservations: ResourceAmountBody | None = None
+
+
+class RestartPolicyBody(msgspec.Struct):
+    """Durations in ns."""
+
+    Condition: str | None = None
+    Delay: int | None = None
+    MaxAttempts: int | None = None
+    Window: int | None = None
+
+    def policy(self) -> RestartPolicy:
+        delay = 5 * SECOND if self.Delay is None else self.Delay
+        return RestartPolicy(self.Condition or ANY, delay, self.MaxAttempts or 0, self.Window or 0)
+
+
+class Spread(msgspec.Struct):
+    SpreadDescriptor: str | None = None
+
+
+class Preference(msgspec.Struct):
+    Spread: Spread | None = None
+
+
+class PlatformBody(msgspec.Struct):
+    Architecture: str | None = None
+    OS: str | None = None
+
+
+class PlacementBody(msgspec.Struct):
+    Constraints: list[str] | None = None
+    Preferences: list[Preference] | None = None
+    MaxReplicas: int | None = None
+    Platforms: list[PlatformBody] | None = None
+
+    def placement(self) -> Placement:
+        return Placement(
+            tuple(self.Constraints or ()),
+            tuple((one.Spread and one.Spread.SpreadDescriptor) or "" for one in self.Preferences or ()),
+            self.MaxReplicas or 0,
+            tuple(Platform(one.Architecture or "", one.OS or "") for one in self.Platforms or ()),
+        )
+
+
+class NetworkAttachmentBody(msgspec.Struct):
+    """`Target` is a network's id or name."""
+
+    Target: str | None = None
+    Aliases: list[str] | None = None
+    DriverOpts: dict[str, str] | None = None
+
+    def attachment(self) -> NetworkAttachmentSpec:
+        return NetworkAttachmentSpec(self.Target or "", (), tuple(self.Aliases or ()), self.DriverOpts or {})
+
+
+class LogDriverBody(msgspec.Struct):
+    Name: str | None = None
+    Options: dict[str, str] | None = None
+
+
+class TaskTemplateBody(msgspec.Struct):
+    ContainerSpec: ContainerTemplateBody | None = None
+    PluginSpec: dict[str, object] | None = None
+    NetworkAttachmentSpec: dict[str, object] | None = None
+    Resources: ResourcesBody | None = None
+    RestartPolicy: RestartPolicyBody | None = None
+    Placement: PlacementBody | None = None
+    Networks: list[NetworkAttachmentBody] | None = None
+    LogDriver: LogDriverBody | None = None
+    ForceUpdate: int | None = None
+    Runtime: str | None = None
+
+    def template(self) -> TaskTemplate:
+        """Raises Refusal for what is malformed or not supported."""
+        self._check_runtime()
+        assert self.ContainerSpec is not None
+        resources = self.Resources or ResourcesBody()
+        log = self.LogDriver
+        return TaskTemplate(
+            container=self.ContainerSpec.template(),
+            reservations=(resources.Reservations or ResourceAmountBody()).amount(),
+            limits=(resources.Limits or ResourceAmountBody()).amount(),
+            placement=(self.Placement or PlacementBody()).placement(),
+            restart=(self.RestartPolicy or RestartPolicyBody()).policy(),
+            networks=tuple(one.attachment() for one in self.Networks or ()),
+            log_driver=None if log is None else LogDriver(log.Name or "", log.Options or {}),
+            force_update=self.ForceUpdate or 0,
+        )
+
+    def _check_runtime(self) -> None:
+        runtime = self.Runtime or CONTAINER
+        if runtime == "plugin" or self.PluginSpec:
+            raise Unsupported("services of plugins are not supported: Runtime must be container")
+        if runtime == "attachment" or self.NetworkAttachmentSpec:
+            raise Invalid("a network attachment is not created as a service: run a container on the network")
+        if runtime != CONTAINER:
+            raise Invalid(f'unsupported runtime "{runtime}": must be container')
+        if self.ContainerSpec is None:
+            raise Invalid("mismatched Runtime and *Spec fields")
