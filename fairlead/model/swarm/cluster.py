@@ -49,13 +49,24 @@ class JoinTokens:
 
 @dataclass(frozen=True, slots=True)
 class RootCa:
-    """PEM texts. `previous` is trusted beside `cert` while a rotation is on; `key` is sealed where autolock is."""
+    """PEM texts. While a rotation is on, `previous` is trusted beside `cert`, and `cross` is `cert` as `previous` signed
+    it; it is over when every node has a certificate of `cert`. `key` is the private key of `cert`."""
 
     cert: str = ""
     key: str = ""
     digest: str = ""
     previous: str = ""
+    cross: str = ""
     last_forced: int = 0
+
+    @property
+    def rotating(self) -> bool:
+        return bool(self.previous)
+
+    @property
+    def trust(self) -> str:
+        """What nodes shall believe."""
+        return self.cert + self.previous
 
 
 @dataclass(frozen=True, slots=True)

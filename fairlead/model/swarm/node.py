@@ -78,7 +78,9 @@ class ManagerStatus:
 @dataclass(frozen=True, slots=True)
 class Node:
     """A node. `attachments` are its own addresses, one per swarm network that has tasks on it (the ingress network
-    always): the node's end of load balancing and of the routing mesh. `error` says why its spec does not hold yet."""
+    always): the node's end of load balancing and of the routing mesh. `data_address` is where its overlay packets
+    arrive. `issuer` is the digest of the root that signed its newest certificate. `error` says why its spec does not
+    hold yet."""
 
     id: str
     spec: NodeSpec = field(default_factory=NodeSpec)
@@ -87,6 +89,8 @@ class Node:
     role: str = WORKER
     manager: ManagerStatus | None = None
     attachments: tuple[Attachment, ...] = ()
+    data_address: str = ""
+    issuer: str = ""
     error: str = ""
     version: int = 0
     created: int = 0
