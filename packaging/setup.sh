@@ -24,6 +24,9 @@ if [ -n "$missing" ]; then
     apt-get update -qq
     # shellcheck disable=SC2086
     apt-get install -y -qq --no-install-recommends $missing
+    # A manager's daemon starts an etcd of its own: the package's service shall not start at the next boot either. Where
+    # etcd-server was installed before, it is its owner's.
+    case "$missing " in *" etcd-server "*) update-rc.d etcd disable ;; esac
 fi
 
 python=/usr/bin/python3
