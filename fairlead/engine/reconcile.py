@@ -103,14 +103,15 @@ class Reconcile:
         await self._fabric.kernel.attempt(plan)
 
     async def _undo_network(self, network: Network) -> None:
-        _log.info("undoing a network that was left unfinished", extra={"network": network.name})
+        _log.info("undoing a network that was left unfinished", extra={"network": network.id})
         if network.config_only:
             return
         facts = await self._fabric.host.look()
         around = Neighbourhood(facts, tuple(self._state.networks.values()))
         if any(other.link == network.link for other in around.others if network.link):
             return
-        await self._fabric.kernel.attempt(DRIVERS[network.driver].remove(network, around))
+        for fault in await self._fabric.kernel.attempt(DRIVERS[network.driver].remove(network, around)):
+            _log.error("an unfinished network was not wholly removed: %s", fault, extra={"network": network.id})
 
     async def _collect_garbage(self) -> None:
         """Links and namespaces with our mark that belong to nothing that exists."""

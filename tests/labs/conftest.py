@@ -15,7 +15,7 @@ from tests.support.machines import laboratory
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    with laboratory(stage_set({"node1"})) as lab:
+    with laboratory(stage_set(["node1"])) as lab:
         images.provide(lab.host("node1"), "busybox", "nginx")
         yield lab.host("node1")
 

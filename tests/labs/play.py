@@ -10,15 +10,22 @@
     > hostname
     {c1:12}
     ? curl -s localhost:8000                  tried again until it answers so, for what comes up by itself
+    ?30 docker service ps web                 the same, for at most so many seconds
     @ kill | stop | start | restart FLAGS     the daemon
     $ node2: docker ps                        on another host than the first
+    [any order]                               the lines above may come in any order
     ## why a line is as it is
 
 Words in braces match what differs from run to run. `{n1:id}` is a 64-digit id, bound to the name at its first use
 and the same ever after; `{n1:12}` are its first twelve (and bind those, until the whole is seen). `{mac}`, `{time}`
-(RFC 3339), `{ago}`, `{num}`, `{veth}`, `{name}` (a generated container name), `{any}` (the rest of a line) match by
-form. In commands, bound names stand for their values. When an expected output is JSON it is compared as JSON, so the
-order of keys does not matter.
+(RFC 3339), `{ago}`, `{num}`, `{veth}`, `{name}` (a generated container name), `{word}`, `{any}` (the rest of a line)
+match by form. Objects of a swarm have ids of 25 letters and digits: `{s1:sid}`, and `{s1:s12}` for the first twelve;
+`{t:token}` is a join token. In commands, bound names stand for their values. When an expected output is JSON it is
+compared as JSON, so the order of keys does not matter. What the docker CLI says while it waits for a service is left
+out: how often it says it depends on the clock.
+
+The hosts of a play are node1, node2, ...; a first line `on: manager1 worker1` names others, in the order of their
+addresses.
 """
 
 from __future__ import annotations
@@ -35,16 +42,24 @@ FORMS = {
     "num": r"[0-9]+(?:\.[0-9]+)?",
     "veth": r"veth[0-9a-f]{7}",
     "name": r"[a-z]+_[a-z]+",
+    "word": r"\S+",
     "any": r".*",
 }
 FIRST_HOST = "node1"
-_HOST = re.compile(r"(node\d+): ")
-_TOKEN = re.compile(rf"\{{(?:(\w+):(id|12)|({'|'.join(FORMS)}))\}}")
+KINDS = {"id": ("[0-9a-f]", 64), "sid": ("[0-9a-z]", 25), "token": ("[0-9A-Za-z-]", 85)}
+SHORT = {"12": "id", "s12": "sid"}
+_HOST = re.compile(r"((?:node|manager|worker)\d+): ")
+_TOKEN = re.compile(rf"\{{(?:(\w+):({'|'.join([*KINDS, *SHORT])})|({'|'.join(FORMS)}))\}}")
+_HEAD = re.compile(r"(?m)^(?=(?:[$%@]|\?\d*) )")
+_WAITING = re.compile(
+    r"(?m)^(?:overall progress: |[\w-]+/\d+: |\w{12}: |verify: Waiting |verify: Detected task failure).*\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`kind` is "$", "%", "?" or "@". `typed` are lines for a terminal. `host` is where it happens."""
+    """`kind` is "$", "%", "?" or "@". `typed` are lines for a terminal. `host` is where it happens, `patience` how many
+    seconds it is tried again."""
 
     line: int
     kind: str
@@ -54,24 +69,38 @@ class Step:
     exit_code: int = 0
     host: str = FIRST_HOST
     status: int = 0
+    any_order: bool = False
+    patience: float = 5.0
+
+
+def cast(text: str) -> list[str]:
+    """The hosts that a play needs, in the order of their addresses."""
+    named = re.match(r"on: (.*)", text)
+    return named[1].split() if named else sorted({step.host for step in parse(text)})
 
 
 def parse(text: str) -> list[Step]:
     steps: list[Step] = []
-    blocks = re.split(r"(?m)^(?=[$%?@] )", text)
+    blocks = _HEAD.split(text)
     line = 1 + blocks[0].count("\n")
+    first = cast(blocks[0])[0] if blocks[0].startswith("on: ") else FIRST_HOST
     for block in blocks[1:]:
         head, *rest = block.rstrip("\n").split("\n")
+        sign, _, head = head.partition(" ")
         body = [entry for entry in rest if not entry.startswith("## ")]
         while body and not body[-1]:
             body.pop()
+        shuffled = bool(body) and body[-1] == "[any order]"
+        if shuffled:
+            body.pop()
         code, status = _mark("exit", body), _mark("http", body)
-        typed = tuple(entry[2:] for entry in body if head[0] == "%" and entry.startswith("> "))
-        expected = tuple(entry for entry in body if not (head[0] == "%" and entry.startswith("> ")))
-        where = _HOST.match(head, 2)
-        command = head[where.end() if where else 2 :]
-        host = where[1] if where else FIRST_HOST
-        steps.append(Step(line, head[0], command, expected, typed, code, host, status))
+        typed = tuple(entry[2:] for entry in body if sign == "%" and entry.startswith("> "))
+        expected = tuple(entry for entry in body if not (sign == "%" and entry.startswith("> ")))
+        where = _HOST.match(head)
+        command = head[where.end() if where else 0 :]
+        host = where[1] if where else first
+        patience = float(sign[1:] or 5)
+        steps.append(Step(line, sign[0], command, expected, typed, code, host, status, shuffled, patience))
         line += block.count("\n")
     return steps
 
@@ -96,9 +125,9 @@ class Bindings:
 
         def value(token: re.Match[str]) -> str:
             bound = self.ids[token[1]]
-            return bound[:12] if token[2] == "12" else bound
+            return bound[:12] if token[2] in SHORT else bound
 
-        return re.sub(r"\{(\w+):(id|12)\}", value, text)
+        return _TOKEN.sub(lambda token: token[0] if token[3] else value(token), text)
 
     def matches(self, expected: str, actual: str) -> bool:
         """Whether `actual` is what `expected` describes; binds names on success."""
@@ -108,15 +137,15 @@ class Bindings:
             position = token.end()
             if token[3]:
                 pattern += FORMS[token[3]]
-            elif token[2] == "12" and token[1] in self.ids:
-                pattern += re.escape(self.ids[token[1]][:12])
-            elif len(self.ids.get(token[1], "")) == 64:
-                pattern += re.escape(self.ids[token[1]])
+                continue
+            known = self.ids.get(token[1], "")
+            letters, whole = KINDS[SHORT.get(token[2], token[2])]
+            length = 12 if token[2] in SHORT else whole
+            if len(known) >= length:
+                pattern += re.escape(known[:length])
             else:
                 names.append(token[1])
-                known = self.ids.get(token[1], "")
-                length = (12 if token[2] == "12" else 64) - len(known)
-                pattern += f"({known}[0-9a-f]{{{length}}})"
+                pattern += f"({known}{letters}{{{length - len(known)}}})"
         found = re.fullmatch(pattern + re.escape(expected[position:]), actual)
         if found is None:
             return False
@@ -138,6 +167,24 @@ def differences(bindings: Bindings, expected: tuple[str, ...], actual: str) -> l
         if not bindings.matches(want, have):
             wrong += [f"- {want}", f"+ {have}"]
     return wrong
+
+
+def shuffled_differences(bindings: Bindings, expected: tuple[str, ...], actual: str) -> list[str]:
+    """The same for lines that may come in any order."""
+    left = [_squeezed(line) for line in actual.rstrip("\n").split("\n") if line]
+    wrong = []
+    for want in map(_squeezed, expected):
+        found = next((have for have in left if bindings.matches(want, have)), None)
+        if found is None:
+            wrong.append(f"- {want}")
+        else:
+            left.remove(found)
+    return [*wrong, *(f"+ {have}" for have in left)]
+
+
+def settled(text: str) -> str:
+    """An output without what the docker CLI says while it waits for a service."""
+    return _WAITING.sub("", text)
 
 
 def _squeezed(line: str) -> str:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from fairlead.lab.machine import Machine
 from tests.labs.ear import Ear
-from tests.labs.play import Bindings, Step, absent, differences
+from tests.labs.play import Bindings, Step, absent, differences, settled, shuffled_differences
 
 TOOLS = f"{Path(__file__).parent / 'tools'}:{Path(sys.executable).parent}"
-PATIENCE = 5.0
 PATIENCE_WITH_A_COMMAND = 40.0
 
 
@@ -39,7 +38,7 @@ class Stage:
         if step.kind == "@":
             return _daemon(self.machines[step.host], *step.command.split())
         if step.kind == "?":
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + step.patience
             while (found := self._run(step)) and time.monotonic() < deadline:
                 time.sleep(0.05)
             return found
@@ -60,7 +59,8 @@ class Stage:
             done = machine.sh(line, check=False, timeout=PATIENCE_WITH_A_COMMAND)
         except subprocess.TimeoutExpired:
             return [f"no answer within {PATIENCE_WITH_A_COMMAND:g} s"]
-        wrong = differences(self.bindings, step.expected, done.stdout)
+        compare = shuffled_differences if step.any_order else differences
+        wrong = compare(self.bindings, step.expected, settled(done.stdout))
         if self.ear and (heard := self.ear.refusal()) != step.status:
             wrong.append(f"HTTP {heard}, wanted {step.status}")
         if done.returncode != step.exit_code:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.labs.play import Bindings, absent, differences, parse
+from tests.labs.play import Bindings, absent, cast, differences, parse, settled, shuffled_differences
 
 ID = "ab12" * 16
 
@@ -60,3 +60,33 @@ def test_json_is_compared_by_meaning() -> None:
 def test_on_a_terminal_lines_appear_in_order() -> None:
     assert not absent(Bindings(), ("one", "two"), "/ # x\r\none\r\nnoise\r\ntwo\r\n")
     assert absent(Bindings(), ("two", "one"), "one\ntwo\n") == ["- one"]
+
+
+def test_a_play_may_name_its_hosts() -> None:
+    text = "on: manager1 worker1\n\n$ docker node ls\n$ worker1: docker ps\n?30 manager1: x\na\nb\n[any order]\n"
+    assert cast(text) == ["manager1", "worker1"]
+    steps = parse(text)
+    assert [(s.host, s.command) for s in steps] == [
+        ("manager1", "docker node ls"),
+        ("worker1", "docker ps"),
+        ("manager1", "x"),
+    ]
+    assert (steps[2].kind, steps[2].patience, steps[2].any_order) == ("?", 30.0, True)
+
+
+def test_names_of_swarm_objects_bind_too() -> None:
+    bindings, whole = Bindings(), "i3u6flxqxzpkb2x5j4sj3xfdf"
+    assert bindings.matches("{s:s12} web", f"{whole[:12]} web")
+    assert bindings.matches("{s:sid}", whole)
+    assert not bindings.matches("{s:sid}", whole[::-1])
+    assert bindings.fill("docker service rm {s:sid} {s:s12}") == f"docker service rm {whole} {whole[:12]}"
+
+
+def test_lines_may_come_in_any_order() -> None:
+    assert not shuffled_differences(Bindings(), ("a {num}", "b"), "b\na 1\n")
+    assert shuffled_differences(Bindings(), ("a", "b"), "a\na\n") == ["- b", "+ a"]
+
+
+def test_the_wait_for_a_service_is_left_out() -> None:
+    said = "web scaled to 2\noverall progress: 0 out of 2 tasks\n1/2: running   [==>]\nverify: Waiting 1 seconds\n"
+    assert settled(f"{said}verify: Service web converged\n") == "web scaled to 2\nverify: Service web converged\n"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from fairlead.lab import topology
-from tests.labs.play import parse
+from tests.labs.play import cast, parse
 from tests.labs.stage import Stage
 from tests.support import images
 from tests.support.machines import laboratory, missing_requirements
@@ -26,14 +27,13 @@ subnet = "192.168.50.0/24"
 links = [{ switch = "lan" }]
 """
 HOST = """
-[hosts.node{number}]
+[hosts.{name}]
 links = [{{ switch = "lan", address = "192.168.50.{last}/24" }}]
 """
 
 
-def stage_set(hosts: set[str]) -> topology.Topology:
-    numbers = sorted(int(name.removeprefix("node")) for name in hosts)
-    return topology.parse(LAN + "".join(HOST.format(number=number, last=12 + number) for number in numbers))
+def stage_set(hosts: Sequence[str]) -> topology.Topology:
+    return topology.parse(LAN + "".join(HOST.format(name=name, last=13 + place) for place, name in enumerate(hosts)))
 
 
 def _why_not() -> str:
@@ -50,9 +50,9 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(_why_not()), reason=_why_
 
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.stem)
 def test_the_lab_answers_as_the_documents_show(play: Path) -> None:
-    steps = parse(play.read_text())
-    with laboratory(stage_set({step.host for step in steps})) as lab:
+    text = play.read_text()
+    with laboratory(stage_set(cast(text))) as lab:
         for machine in lab.hosts():
             images.provide(machine)
-        wrong = Stage(lab.hosts()).perform(play.name, steps)
+        wrong = Stage(lab.hosts()).perform(play.name, parse(text))
         assert not wrong, "\n" + "\n".join(wrong)
