@@ -55,7 +55,7 @@ class Sandboxes:
         check_conflicts(container.spec.network)
         for wish in self.attachments(container).wishes:
             network = self._state.find_network(wish.network)
-            if network is not None:
+            if network is not None and not container.spec.task_id:
                 with blamed(f"invalid config for network {network.name}: "):
                     check_endpoint(wish.spec, network)
         self._linking.check(container)

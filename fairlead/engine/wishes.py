@@ -54,7 +54,8 @@ def first_attachments(container: Container) -> Attachments:
     if mode.container or spec.disabled:
         return Attachments(container.id)
     given = {_canonical(name): endpoint for name, endpoint in spec.endpoints.items()}
-    order = [mode.network, *(name for name in given if name != mode.network)]
+    named = () if given and container.spec.task_id else (mode.network,)
+    order = [*named, *(name for name in given if name not in named)]
     wishes = (
         Attachment(name, _with_mac(given.get(name, EndpointSpec()), spec, name == mode.network)) for name in order
     )

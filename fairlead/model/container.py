@@ -136,7 +136,11 @@ class NetworkingSpec:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """`docker create` as asked, merged with nothing: the image's defaults are applied at create by the engine."""
+    """`docker create` as asked, merged with nothing: the image's defaults are applied at create by the engine.
+
+    `task_id` is set by the swarm alone, for the container of one of its tasks: that is on the networks named, and on
+    the default one only if none is, and its addresses were chosen by the swarm.
+    """
 
     image: str
     cmd: tuple[str, ...] | None = None
@@ -188,6 +192,7 @@ class ContainerSpec:
     masked_paths: tuple[str, ...] | None = None
     readonly_paths: tuple[str, ...] | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
+    task_id: str = ""
 
 
 def security_option(text: str) -> tuple[str, str]:
