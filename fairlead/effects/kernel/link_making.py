@@ -12,7 +12,7 @@ from fairlead.effects.kernel.attributes import read_u32
 from fairlead.effects.kernel.link_reader import SeenLink, index_of, named_links
 from fairlead.effects.kernel.netlink import Ack, Message
 from fairlead.effects.kernel.places import Place
-from fairlead.effects.kernel.reaper import DOOMED
+from fairlead.effects.kernel.reaper import DOOMED, NEWBORN
 from fairlead.effects.kernel.words import in_words
 from fairlead.model.errors import KernelRefused
 from fairlead.model.plan import AddBridge, AddDummy, AddMacvlan, AddVeth, AddVlan, AddVxlan, Operation
@@ -115,10 +115,11 @@ def _veth(run: Run, operation: AddVeth) -> _Making:
         master=master,
         single_queue=True,
         unqueued=True,
+        group=NEWBORN,
         data=links.veth_data(operation.peer, operation.peer_mac, operation.mtu, target),
     )
     prepare = links.change(
-        operation.name, links.Change(alias=operation.alias or None, silent6=True, port=operation.port)
+        operation.name, links.Change(alias=operation.alias or None, group=0, silent6=True, port=operation.port)
     )
     finish = (prepare, links.change(operation.name, links.Change(up=True)))
     adopt = (links.change(operation.name, links.Change(master=master)),)
@@ -166,9 +167,9 @@ def _macvlan(run: Run, operation: AddMacvlan) -> _Making:
 def _plain(
     run: Run, operation: AddBridge | AddVlan | AddDummy, birth: links.Birth, same: Callable[[SeenLink], bool]
 ) -> _Making:
-    finish = links.change(operation.name, links.Change(up=True, alias=operation.alias or None))
+    finish = links.change(operation.name, links.Change(up=True, alias=operation.alias or None, group=0))
     place = run.place(operation.ns)
-    return _Making(birth, place, place, same, (finish,))
+    return _Making(replace(birth, group=NEWBORN), place, place, same, (finish,))
 
 
 def _same_kind(kind: str, alias: str) -> Callable[[SeenLink], bool]:

@@ -90,6 +90,7 @@ class Birth:
     target: int = 0
     single_queue: bool = False
     unqueued: bool = False
+    group: int = 0
     data: bytes = field(default=b"", repr=False)
 
 
@@ -111,6 +112,8 @@ def create(birth: Birth) -> Message:
         parts.append(u32(TX_QUEUES, 1) + u32(RX_QUEUES, 1))
     if birth.unqueued:
         parts.append(u32(TX_LENGTH, 0))
+    if birth.group:
+        parts.append(u32(GROUP, birth.group))
     return Message(NEWLINK, NEW, b"".join(parts))
 
 

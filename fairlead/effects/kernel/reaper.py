@@ -2,6 +2,9 @@
 
 So a link that is in nobody's way is only moved into the doomed group, and a thread of its own deletes the group every
 now and then. The wait happens outside the kernel's lock and disturbs nobody.
+
+A link of the host is born into a group of its own and leaves it with the message that gives it its alias. One that is
+found there at boot was being made when the daemon was killed: nobody has used it, and nothing else tells whose it is.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from fairlead.model.plan import HOST
 
 _log = logging.getLogger(__name__)
 
-DOOMED = 0x0FA1
+DOOMED, NEWBORN = 0x0FA1, 0x0FA2
 INTERVAL = 0.05
 _GONE = (0, errno.ENODEV)
 
@@ -34,7 +37,12 @@ class Reaper:
         self._thread = Thread(target=self._run, name="reaper", daemon=True)
 
     def start(self) -> None:
-        """What an earlier life of the daemon left doomed goes first."""
+        """What an earlier life of the daemon left unfinished goes at once, and what it left doomed goes first."""
+        place = Place(HOST)
+        try:
+            place.route.request([links.delete_group(NEWBORN)])
+        finally:
+            place.close()
         self._work.set()
         self._thread.start()
 

@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 
 from fairlead.effects.kernel.linux import LinuxKernel
-from fairlead.effects.kernel.reaper import DOOMED
+from fairlead.effects.kernel.reaper import DOOMED, NEWBORN
 from fairlead.effects.kernel.sysctl import read_sysctl
 from fairlead.model.errors import KernelRefused
 from fairlead.model.plan import (
@@ -207,6 +207,23 @@ async def test_what_was_doomed_in_an_earlier_life_is_deleted(host: None) -> None
         await gone(kernel, "br0")
     finally:
         await kernel.close()
+
+
+async def test_what_was_being_made_when_the_daemon_was_killed_is_deleted(host: None) -> None:
+    run("ip", "link", "add", "br0", "group", str(NEWBORN), "type", "bridge")
+    run("ip", "link", "add", "br1", "type", "bridge")
+    kernel = LinuxKernel("fairlead-test")
+    await kernel.start()
+    try:
+        assert link("br0") is None
+        assert link("br1") is not None
+    finally:
+        await kernel.close()
+
+
+async def test_a_link_that_is_made_is_born_no_more(kernel: LinuxKernel, container: Container) -> None:
+    await kernel.apply(Plan((AddBridge("br0"), AddVeth("veth1", "eth0", container("c1"), master="br0"))))
+    assert {each.name: each.group for each in await kernel.links()} == {"lo": 0, "br0": 0, "veth1": 0}
 
 
 async def test_plans_asked_for_together_are_done_in_order(kernel: LinuxKernel) -> None:
