@@ -246,12 +246,12 @@ class Tables:
         self._report(row, old)
 
     def _report(self, row: Row, old: Row | None) -> None:
-        if not self._is_live(row.owner):
-            return
-        if isinstance(row, Entry):
+        """What is deleted while its owner is lost is told too: nothing else would ever say so."""
+        if isinstance(row, Tombstone):
+            if isinstance(old, Entry):
+                self._emit(EntryDeleted(old))
+        elif self._is_live(row.owner):
             self._emit(EntrySet(row, old.value if isinstance(old, Entry) else None))
-        elif isinstance(old, Entry):
-            self._emit(EntryDeleted(old))
 
     def _participation(self, row: Row) -> None:
         """An owner joined or left a network: of its rows there, those written before no longer count."""

@@ -125,6 +125,15 @@ def test_tombstones_are_forgotten_in_the_end() -> None:
         assert networks["net"]["tombstones"] == 0
 
 
+def test_a_row_that_is_deleted_while_its_owner_is_lost_is_told_to_be_gone(cluster: Cluster) -> None:
+    """Else whoever kept it for the owner's return (forwarding does) would keep it for ever."""
+    written = cluster.write("c", "web", b"1")
+    cluster.cut = {"c"}
+    cluster.run(9.0)
+    _say(cluster, "b", "a", Tombstone("net", "table", "web", "c", written.epoch, written.time + 1, 60))
+    assert [event.entry.key for event in cluster.events(EntryDeleted, "a")] == ["web"]
+
+
 def test_a_forged_row_in_our_name_is_answered_with_the_truth(cluster: Cluster) -> None:
     cluster.write("a", "web", b"truth")
     forged = [
