@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from fairlead.model.swarm.consensus import ConsensusFiles, ConsensusMember, ConsensusStart
 from fairlead.model.swarm.identity import Identity, Peer, Root
+from fairlead.model.swarm.store import Entry, Fence, Write
 
 # --- identity -------------------------------------------------------------------------------------
 
@@ -19,18 +21,25 @@ class Authority(Protocol):
         """A new self-signed root with its private key."""
         ...
 
-    def request(self) -> tuple[str, str]:
-        """A new private key and a certificate request for it: (key, csr)."""
+    def examine(self, root: Root, now: int) -> None:
+        """Can certificates be issued with this root, which a user gave? Raises Invalid with what is wrong."""
+        ...
+
+    def request(self, hosts: Sequence[str] = ()) -> tuple[str, str]:
+        """A new private key and a certificate request for it: (key, csr). `hosts` are the IP addresses at which a
+        consensus member is reached (etcd looks for them in its certificate); a node's request needs none."""
         ...
 
     def issue(self, root: Root, csr: str, peer: Peer, now: int, expiry: int) -> str:
         """A node's certificate: CN = node id, OU = role ("swarm-manager", "swarm-worker"), O = cluster id. `expiry` is
-        its life in ns; it begins a little in the past, for clocks that differ."""
+        its life in ns, an hour at least; it begins a little in the past, for clocks that differ. `root.cross` is put
+        behind it."""
         ...
 
     def issue_consensus(self, root: Root, csr: str, peer: Peer, now: int, expiry: int) -> str:
-        """The certificate with which a manager's consensus member meets the others; no node certificate passes for
-        one."""
+        """The certificate with which a manager's consensus member meets the others: its names are
+        "swarm-consensus.<cluster id>" and the request's hosts. No node certificate passes for one, nor it for a
+        node's."""
         ...
 
     def cross_sign(self, old: Root, new: Root, now: int) -> str:
@@ -41,8 +50,9 @@ class Authority(Protocol):
         """Not before and not after, ns since the epoch."""
         ...
 
-    def verify(self, certificate: str, trusted: str) -> Peer:
-        """Who the certificate speaks of, if one of the roots in `trusted` signed it. Raises NotAllowed."""
+    def verify(self, certificate: str, trusted: str, now: int = 0) -> Peer:
+        """Who the certificate speaks of, if one of the roots in `trusted` signed it. `now` 0 does not ask whether it
+        is valid at the time. Raises NotAllowed."""
         ...
 
 
@@ -132,43 +142,15 @@ class Caller(Protocol):
 # --- the store of the managers --------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One object: `value` None deletes. `version` is the revision that must still stand (0: must not exist; None: do
-    not ask). `name` makes the object's name unique among its kind ("" for kinds without); `old_name` is the one it
-    had."""
-
-    kind: str
-    id: str
-    value: bytes | None
-    version: int | None
-    name: str = ""
-    old_name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An object as the store has it; `value` None: it was deleted. `version` is the revision of its last write."""
-
-    kind: str
-    id: str
-    value: bytes | None
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """The right to write as leader: the key of the campaign and the revision at which it was won."""
-
-    key: str
-    revision: int
-
-
 class ClusterStore(Protocol):
     """What all managers share, linearizable. Raises `Unavailable` while it cannot decide (no quorum)."""
 
     async def load(self) -> tuple[list[Entry], int]:
         """Everything, and the revision at which it stood."""
+        ...
+
+    async def revision(self) -> int:
+        """The store's revision now (a linearizable read): what a watch has passed holds every earlier write."""
         ...
 
     def watch(self, after: int) -> AsyncIterator[tuple[Sequence[Entry], int]]:
@@ -178,7 +160,7 @@ class ClusterStore(Protocol):
 
     async def commit(self, writes: Sequence[Write], fence: Fence | None = None) -> int:
         """All or nothing (one transaction; at most 64 objects), returns its revision. Raises `Outdated` when a version
-        or a name did not stand, `Deposed` when the fence did not."""
+        did not stand, `NameTaken` when a name did not, `Deposed` when the fence did not."""
         ...
 
     async def campaign(self, who: str, ttl: float) -> Leadership:
@@ -203,42 +185,6 @@ class Leadership(Protocol):
         ...
 
     async def resign(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ConsensusMember:
-    """`id` hex. `started`: has it ever spoken? `learner`: it does not vote yet. `healthy`: it answers now."""
-
-    id: str
-    name: str
-    peer_url: str
-    learner: bool = False
-    started: bool = True
-    healthy: bool = True
-    leader: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ConsensusFiles:
-    """PEM of the member's certificate, key and trust."""
-
-    certificate: str
-    key: str
-    trust: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConsensusStart:
-    """How a member starts. `initial_cluster` () means: alone, a new cluster. `join`: the others already run.
-    `force_new`: alone with the data that is there (after a lost majority)."""
-
-    name: str
-    peer_url: str
-    files: ConsensusFiles
-    initial_cluster: Mapping[str, str] = field(default_factory=dict)
-    join: bool = False
-    force_new: bool = False
-    token: str = ""
 
 
 class Consensus(Protocol):
@@ -272,3 +218,23 @@ class Consensus(Protocol):
         ...
 
     async def restore(self, path: str, how: ConsensusStart) -> ClusterStore: ...
+
+
+__all__ = [
+    "Answerer",
+    "Authority",
+    "Call",
+    "Caller",
+    "ClusterStore",
+    "Consensus",
+    "ConsensusFiles",
+    "ConsensusMember",
+    "ConsensusStart",
+    "Entry",
+    "Fence",
+    "Keystore",
+    "Leadership",
+    "Listener",
+    "Reply",
+    "Write",
+]
