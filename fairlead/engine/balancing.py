@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fairlead.core.balance.service import Entrance, MeshPort, MeshService, VirtualService
+from fairlead.core.balance.service import Entrance, MeshKey, MeshService, VirtualService
 from fairlead.engine.fabric import Fabric
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.network import Address
@@ -22,7 +22,7 @@ class Balancing:
         """These virtual addresses of the network are served so from now on; None: no longer at all. One call per
         change, or one for many; each local sandbox on the network pays for the slots that move."""
 
-    async def mesh(self, changed: Mapping[MeshPort, MeshService | None]) -> None:
+    async def mesh(self, changed: Mapping[MeshKey, MeshService | None]) -> None:
         """These ports are shown by this node and lead there from now on; None: no longer shown."""
 
     async def entrances(self, nodes: Mapping[str, Entrance]) -> None:

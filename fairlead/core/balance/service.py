@@ -43,7 +43,7 @@ class VirtualService:
 
 
 @dataclass(frozen=True, slots=True)
-class MeshPort:
+class MeshKey:
     """A port that every node shows. `host_ip` "" is every address of the node."""
 
     published: int
@@ -51,14 +51,22 @@ class MeshPort:
     host_ip: str = ""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class MeshBackend:
+    """A task as the mesh reaches it: its address on the ingress network, and the port that it listens at."""
+
+    address: Address
+    port: int
+    weight: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class MeshService:
-    """Who stands behind a port of the mesh: tasks by their addresses on the ingress network, all at port `target`.
-    `snat`: the tasks shall see the node that the client came in by, instead of the client."""
+    """Who stands behind a port of the mesh. `snat`: the tasks shall see the node that the client came in by, instead
+    of the client. `service` is its name, for whoever wants the port too."""
 
-    port: MeshPort
-    target: int
-    backends: tuple[Backend, ...] = ()
+    key: MeshKey
+    backends: tuple[MeshBackend, ...] = ()
     algorithm: str = ROUND_ROBIN
     snat: bool = False
     service: str = ""
