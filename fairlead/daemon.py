@@ -50,6 +50,7 @@ from fairlead.effects.oci.doomed import Doomed
 from fairlead.effects.oci.files import ContainerFileSystem
 from fairlead.effects.oci.layers import Layers
 from fairlead.effects.oci.logs import LogFiles
+from fairlead.effects.oci.private_files import PrivateFiles
 from fairlead.effects.oci.registry import Registry
 from fairlead.effects.oci.rootfs import Rootfs
 from fairlead.effects.oci.runtime import OciRuntime
@@ -58,6 +59,7 @@ from fairlead.effects.store.sqlite import SqliteStore
 from fairlead.effects.wire.dhcp import DhcpClients
 from fairlead.effects.wire.dns import DnsServer
 from fairlead.engine.containers.containers import Containers
+from fairlead.engine.containers.context import Hands as ContainerHands
 from fairlead.engine.default_networks import DefaultNetworks
 from fairlead.engine.engine import Engine
 from fairlead.engine.images.images import Images
@@ -164,7 +166,8 @@ async def _furnish(engine: Engine, documents: Documents, running: AsyncExitStack
     engine.volumes.load_state(documents)
     runtime = OciRuntime(engine.config.exec_root)
     logs = LogFiles(root / "containers", lambda container: log_limits(container.spec), runtime.reopen_log)
-    engine.containers = Containers(engine, runtime, logs, ContainerFileSystem())
+    hands = ContainerHands(runtime, logs, ContainerFileSystem(), PrivateFiles(engine.config.exec_root / "private"))
+    engine.containers = Containers(engine, hands)
     running.callback(engine.containers.close)
 
 

@@ -27,6 +27,17 @@ class MountPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateFile:
+    """A file that a container gets for one run, kept in memory alone. `path` is its absolute path inside."""
+
+    path: str
+    data: bytes
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o444
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """A container about to run.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from fairlead.core.swarm.templates import Context, context, expand, expand_container
 from fairlead.model.errors import Invalid
+from fairlead.model.runtime import PrivateFile
 from fairlead.model.swarm.files import Config, FileSpec, Secret
 from fairlead.model.swarm.node import Node
 from fairlead.model.swarm.task import Task
@@ -17,17 +18,6 @@ from fairlead.model.swarm.template import ContainerTemplate, FileReference
 
 SECRETS, CONFIGS = "/run/secrets", "/"
 GOLANG = "golang"
-
-
-@dataclass(frozen=True, slots=True)
-class TaskFile:
-    """`path` is the absolute path in the container."""
-
-    path: str
-    data: bytes
-    uid: int = 0
-    gid: int = 0
-    mode: int = 0o444
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +37,7 @@ def missing(task: Task, known: Known) -> bool:
     return not secrets or not all(one.object_id in known.configs for one in container.configs)
 
 
-def task_files(task: Task, node: Node, known: Known) -> tuple[TaskFile, ...]:
+def task_files(task: Task, node: Node, known: Known) -> tuple[PrivateFile, ...]:
     """The files of the task's container. Raises Invalid for an owner that is no number, data that is no base64, or a
     template that cannot be filled in."""
     container = task.spec.container
@@ -59,12 +49,12 @@ def task_files(task: Task, node: Node, known: Known) -> tuple[TaskFile, ...]:
     return (*files, *(_file(one, known.configs[one.object_id].spec, CONFIGS, filled) for one in shown))
 
 
-def _file(reference: FileReference, spec: FileSpec, folder: str, known: Context) -> TaskFile:
+def _file(reference: FileReference, spec: FileSpec, folder: str, known: Context) -> PrivateFile:
     data = _data(spec)
     if spec.templating == GOLANG:
         data = expand(data.decode(errors="surrogateescape"), known).encode(errors="surrogateescape")
     path = posixpath.normpath(posixpath.join(folder, reference.target or reference.object_name))
-    return TaskFile(path, data, _number(reference.uid, "uid"), _number(reference.gid, "gid"), reference.mode)
+    return PrivateFile(path, data, _number(reference.uid, "uid"), _number(reference.gid, "gid"), reference.mode)
 
 
 def _data(spec: FileSpec) -> bytes:

@@ -41,6 +41,7 @@ class Adoption:
         for survivor in context.runtime.survivors():
             await self._settle(survivor)
         await context.logs.keep_folders(context.state.containers)
+        context.private.keep_only([item.id for item in context.state.containers.values() if item.state.pid])
         wanted = []
         for container in list(context.state.containers.values()):
             if container.state.status == REMOVING:

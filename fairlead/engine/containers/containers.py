@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairlead.engine.containers.adoption import Adoption
-from fairlead.engine.containers.context import Context
+from fairlead.engine.containers.context import Context, Hands
 from fairlead.engine.containers.creation import Creation
 from fairlead.engine.containers.ending import Ending
 from fairlead.engine.containers.execs import Execs
@@ -14,7 +14,6 @@ from fairlead.engine.containers.health import Health
 from fairlead.engine.containers.lifecycle import Lifecycle
 from fairlead.engine.containers.listing import Listing
 from fairlead.engine.containers.observing import Observing
-from fairlead.engine.containers.ports import Files, Logs, Runtime
 from fairlead.engine.containers.removal import Removal
 from fairlead.engine.containers.starting import Starting
 from fairlead.engine.containers.storage import Storage
@@ -34,8 +33,8 @@ __all__ = ["NEXT_EXIT", "NOT_RUNNING", "REMOVED", "Containers"]
 class Containers:
     """Each attribute is a verb (see the part it comes from) or a part with several."""
 
-    def __init__(self, engine: Engine, runtime: Runtime, logs: Logs, files: Files) -> None:
-        context = self._context = Context(engine, runtime, logs, files)
+    def __init__(self, engine: Engine, hands: Hands) -> None:
+        context = self._context = Context(engine, hands)
         storage = Storage(context)
         self._ending = Ending(context, storage)
         starting = Starting(context, storage)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairlead.engine import records
 from fairlead.engine.containers.consoles import Consoles
-from fairlead.engine.containers.ports import Files, Logs, Runtime
+from fairlead.engine.containers.ports import Files, Logs, PrivateFiles, Runtime
 from fairlead.engine.containers.waiting import Waiting
 from fairlead.engine.locks import KeyedLocks
 from fairlead.model.container import Container, ContainerState
@@ -19,16 +19,26 @@ if TYPE_CHECKING:
     from fairlead.engine.engine import Engine
 
 
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """The hands on containers, as `daemon.py` gives them to the engine."""
+
+    runtime: Runtime
+    logs: Logs
+    files: Files
+    private: PrivateFiles
+
+
 class Context:
     """`turns` makes the verbs on one container wait for each other; what happens to it by itself takes none."""
 
-    def __init__(self, engine: Engine, runtime: Runtime, logs: Logs, files: Files) -> None:
+    def __init__(self, engine: Engine, hands: Hands) -> None:
         self.engine = engine
-        self.runtime, self.logs, self.files = runtime, logs, files
+        self.runtime, self.logs, self.files, self.private = hands.runtime, hands.logs, hands.files, hands.private
         self.state, self.clock, self.store = engine.state, engine.clock, engine.store
         self.turns = KeyedLocks()
         self.waiting = Waiting()
-        self.consoles = Consoles(runtime)
+        self.consoles = Consoles(hands.runtime)
         self._writing = KeyedLocks()
 
     def folder(self, container_id: str) -> Path:

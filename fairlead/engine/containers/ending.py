@@ -114,6 +114,7 @@ class Ending:
                 await step
             except (Refusal, OSError) as error:
                 log.error("taking down %s of a container failed: %s", what, error, extra={"container": container.id})
+        context.private.take_back(container.id)
 
     async def _record(self, container_id: str, ended: Ended, code: int, finished: int, lasted: float) -> Container:
         """Commit the end, as exited or as waiting to run again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fairlead.core.containers.options import signal_number
@@ -12,6 +13,7 @@ from fairlead.engine.containers.removal import Removal
 from fairlead.engine.containers.starting import Starting
 from fairlead.model.container import DEAD, PAUSED, REMOVING, RESTARTING, RUNNING, Container
 from fairlead.model.errors import Conflict, Failed, NotModified, Refusal
+from fairlead.model.runtime import PrivateFile
 
 DEFAULT_STOP_TIMEOUT = 10
 KILL_PATIENCE = 10.0
@@ -23,21 +25,22 @@ class Lifecycle:
         self._context = context
         self._starting, self._ending, self._removal = starting, ending, removal
 
-    async def start(self, reference: str) -> None:
-        """Raises NotModified when it runs already; on failure the container stays as it was, with the error kept."""
+    async def start(self, reference: str, private: Sequence[PrivateFile] = ()) -> None:
+        """`private` are files that it gets for this run alone. Raises NotModified when it runs already; on failure the
+        container stays as it was, with the error kept."""
         container_id = self._context.state.container(reference).id
         try:
             async with self._context.turns.of(container_id):
                 container = self._context.state.container(container_id)
                 _check_startable(container)
                 await self._ending.cancel_restart(container_id)
-                await self._start(replace(container, state=replace(container.state, restart_count=0)))
+                await self._start(replace(container, state=replace(container.state, restart_count=0)), private)
         except Refusal:
             await self._remove_failed(container_id)
             raise
 
-    async def _start(self, container: Container) -> None:
-        running = await self._starting.launch(container)
+    async def _start(self, container: Container, private: Sequence[PrivateFile] = ()) -> None:
+        running = await self._starting.launch(container, private)
         self._ending.started(running)
 
     async def _remove_failed(self, container_id: str) -> None:

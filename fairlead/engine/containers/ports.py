@@ -18,7 +18,9 @@ from fairlead.model.runtime import (
     Launched,
     LogEntry,
     LogQuery,
+    MountPoint,
     PathStat,
+    PrivateFile,
     Survivor,
     UnpackOptions,
     Usage,
@@ -129,6 +131,22 @@ class Logs(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class PrivateFiles(Protocol):
+    """Files that containers get for one run: in memory, never on a disk."""
+
+    def give(self, container_id: str, files: Sequence[PrivateFile]) -> tuple[MountPoint, ...]:
+        """Write them down and tell how they are mounted, read-only. Raises Failed."""
+        ...
+
+    def take_back(self, container_id: str) -> None:
+        """Forget them; none there is fine."""
+        ...
+
+    def keep_only(self, container_ids: Collection[str]) -> None:
+        """Forget those of all other containers (at boot)."""
+        ...
 
 
 class Files(Protocol):

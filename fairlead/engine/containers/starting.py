@@ -11,7 +11,7 @@ bundle whose container is not recorded as running, which the next boot discards.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, cast
@@ -26,7 +26,7 @@ from fairlead.engine.containers.storage import Storage
 from fairlead.engine.views import StartedSandbox
 from fairlead.model.container import RUNNING, Container, HealthState
 from fairlead.model.errors import Failed, Refusal, RuntimeRefused
-from fairlead.model.runtime import Launch, Launched, MountPoint
+from fairlead.model.runtime import Launch, Launched, MountPoint, PrivateFile
 
 NO_LOG = "none"
 A = TypeVar("A")
@@ -40,11 +40,11 @@ class Starting:
         self._context = context
         self._storage = storage
 
-    async def launch(self, container: Container) -> Container:
+    async def launch(self, container: Container, private: Sequence[PrivateFile] = ()) -> Container:
         """Run it; the container as it is then. On failure all is undone and the refusal is kept in its state."""
         context = self._context
         try:
-            running = await self._launch(container)
+            running = await self._launch(container, private)
         except RuntimeRefused as refused:
             code, refusal = start_failure(refused.message)
             await self._failed(container, code, refusal)
@@ -59,11 +59,12 @@ class Starting:
         context.announce(running, "start")
         return running
 
-    async def _launch(self, container: Container) -> Container:
+    async def _launch(self, container: Container, private: Sequence[PrivateFile]) -> Container:
         context = self._context
         joined = join(container, context.state, self._shm_of)
         opening, wiring = self._storage.open(container), context.engine.sandboxes.start(container)
         (rootfs, mounts), sandbox = await _both(opening, wiring)
+        mounts = (*mounts, *context.private.give(container.id, private))
         launch = self._describe(container, str(rootfs), mounts, sandbox, joined)
         launched = await context.runtime.create(launch)
         context.consoles.connect_early(container.id)
@@ -130,6 +131,7 @@ class Starting:
         await context.runtime.discard(container.id)
         await context.engine.sandboxes.stop(container.id)
         await self._storage.close(container)
+        context.private.take_back(container.id)
         at_rest = container.state.status if not container.state.running else "exited"
 
         def failed(current: Container) -> Container:

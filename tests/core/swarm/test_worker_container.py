@@ -9,10 +9,11 @@ from ipaddress import ip_interface
 import pytest
 
 from fairlead.core.swarm.task_container import container_spec, grace
-from fairlead.core.swarm.task_files import Known, TaskFile, missing, task_files
+from fairlead.core.swarm.task_files import Known, missing, task_files
 from fairlead.model.container import Mount, Ulimit
 from fairlead.model.endpoint import EndpointSpec, PortRequest
 from fairlead.model.errors import Invalid
+from fairlead.model.runtime import PrivateFile
 from fairlead.model.swarm.attachment import Attachment
 from fairlead.model.swarm.endpoint import EndpointSpec as ServiceEndpointSpec
 from fairlead.model.swarm.endpoint import PortConfig, ServiceEndpoint
@@ -158,9 +159,9 @@ def test_secrets_lie_under_run_secrets_and_configs_in_the_root() -> None:
         (FileReference("c1", "site", "site.conf"),),
     )
     assert task_files(made, NODE, KNOWN) == (
-        TaskFile("/run/secrets/pass", b"hush", 33, 34, 0o400),
-        TaskFile("/etc/pass", b"hush"),
-        TaskFile("/site.conf", b"plain {{.Task.Slot}}"),
+        PrivateFile("/run/secrets/pass", b"hush", 33, 34, 0o400),
+        PrivateFile("/etc/pass", b"hush"),
+        PrivateFile("/site.conf", b"plain {{.Task.Slot}}"),
     )
 
 
