@@ -12,12 +12,12 @@ from fairlead.api.schema.image import (
     inspect_json,
     progress_line,
     refusal_line,
-    registry_auth,
     removed_json,
     summary_json,
 )
 from fairlead.engine.engine import Engine
 from fairlead.engine.images.bringing import CommitWishes, ImportWishes
+from fairlead.engine.images.credentials import registry_auth
 from fairlead.engine.images.images import LIST_FILTERS, PRUNE_FILTERS
 from fairlead.model.errors import Invalid, Refusal, Unsupported
 from fairlead.model.image import Progress, RegistryAuth

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,8 +10,8 @@ import msgspec
 from fairlead.api.schema.timestamp import SECOND, rfc3339
 from fairlead.engine.images.listing import HistoryView, ImageDetails, ImageView
 from fairlead.model.container import HealthSpec
-from fairlead.model.errors import Invalid, Refusal
-from fairlead.model.image import ImageConfig, Progress, RegistryAuth, Removed
+from fairlead.model.errors import Refusal
+from fairlead.model.image import ImageConfig, Progress, Removed
 from fairlead.model.reference import Reference
 
 Version = tuple[int, int]
@@ -138,30 +136,6 @@ def _line(value: object) -> bytes:
 
 
 # --- what clients send ----------------------------------------------------------------------------
-
-
-class _Auth(msgspec.Struct):
-    username: str = ""
-    password: str = ""
-    auth: str = ""
-    identitytoken: str = ""
-    registrytoken: str = ""
-
-
-def registry_auth(header: str) -> RegistryAuth | None:
-    """`X-Registry-Auth`: base64url of JSON. None when it carries nothing. Raises `Invalid`."""
-    if not header:
-        return None
-    try:
-        document = base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)) or b"{}"
-        found = msgspec.json.decode(document, type=_Auth | None) or _Auth()
-        username, password = found.username, found.password
-        if found.auth and not username:
-            username, _, password = base64.b64decode(found.auth).decode().partition(":")
-    except (binascii.Error, msgspec.DecodeError, ValueError) as error:
-        raise Invalid(f"invalid X-Registry-Auth header: {error}") from error
-    auth = RegistryAuth(username, password, found.identitytoken, found.registrytoken)
-    return auth if auth != RegistryAuth() else None
 
 
 class _Health(msgspec.Struct, rename="pascal"):

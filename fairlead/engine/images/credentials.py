@@ -1,0 +1,35 @@
+"""Credentials for a registry, as clients send them and as the swarm hands them on."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import msgspec
+
+from fairlead.model.errors import Invalid
+from fairlead.model.image import RegistryAuth
+
+
+class _Auth(msgspec.Struct):
+    username: str = ""
+    password: str = ""
+    auth: str = ""
+    identitytoken: str = ""
+    registrytoken: str = ""
+
+
+def registry_auth(header: str) -> RegistryAuth | None:
+    """`X-Registry-Auth`: base64url of JSON. None when it carries nothing. Raises `Invalid`."""
+    if not header:
+        return None
+    try:
+        document = base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)) or b"{}"
+        found = msgspec.json.decode(document, type=_Auth | None) or _Auth()
+        username, password = found.username, found.password
+        if found.auth and not username:
+            username, _, password = base64.b64decode(found.auth).decode().partition(":")
+    except (binascii.Error, msgspec.DecodeError, ValueError) as error:
+        raise Invalid(f"invalid X-Registry-Auth header: {error}") from error
+    auth = RegistryAuth(username, password, found.identitytoken, found.registrytoken)
+    return auth if auth != RegistryAuth() else None
