@@ -63,8 +63,8 @@ def _packed(values: list[object]) -> bytes:
 def same(one: Listener, other: Listener) -> None:
     assert one.ways() == other.ways()
     assert one.named == other.named
-    assert one.heads == other.heads
-    assert one.backends == other.backends
+    assert one.standing() == other.standing()
+    assert one.balancers == other.balancers
 
 
 @settings(max_examples=400)

@@ -10,7 +10,7 @@ from fairlead.model.network import Address
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The names of one owner (an endpoint or a service, by id) on the network, and the addresses that they have.
+    """The names of one owner (an endpoint by its id, or a service) on the network, and the addresses that they have.
 
     `reverse` is what the addresses are called by, "" for nothing. `virtual`: they are a service's own and stay as long
     as it does.
@@ -39,21 +39,30 @@ class ServiceHead:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """`serving` are its tasks that take new connections, `leaving` those that only keep what they have: they start, are
+    asked to stop, or their node is lost. In no order."""
+
+    head: ServiceHead
+    serving: tuple[Presence, ...] = ()
+    leaving: tuple[Presence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceChange:
-    """`head` None: nobody of the service is left. `joined` are backends that are new or other than before, `left` the
-    endpoint ids of those that are none any more."""
+    """`before` is the head that was last said, None for a service that is new; `now` None: no task of it is left."""
 
     service_id: str
-    head: ServiceHead | None
-    joined: tuple[Presence, ...] = ()
-    left: tuple[str, ...] = ()
+    before: ServiceHead | None
+    now: Service | None
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
     """To be applied in this order: what is gone first, so that an address finds its new owner.
 
-    `unforward` are endpoint ids, `unnamed` owners. `forward` is new or goes elsewhere than before.
+    `unforward` are endpoint ids, `unnamed` owners. `forward` is new or goes elsewhere than before. `balancers`: all
+    nodes' own endpoints on the network, if that changed.
     """
 
     unforward: tuple[str, ...] = ()
@@ -61,6 +70,10 @@ class Differences:
     unnamed: tuple[str, ...] = ()
     named: tuple[Named, ...] = ()
     services: tuple[ServiceChange, ...] = ()
+    balancers: tuple[Presence, ...] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.unforward or self.forward or self.unnamed or self.named or self.services)
+        return self != _NONE
+
+
+_NONE = Differences()

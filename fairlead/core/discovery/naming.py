@@ -14,6 +14,8 @@ from fairlead.model.discovery import BALANCER, TASK, MeshPort, Presence
 from fairlead.model.network import Address
 
 TASKS = "tasks."
+OF_SERVICE = "service/"
+"""Before a service's id where it owns names: no endpoint's id has a slash."""
 
 
 def endpoint_names(presence: Presence) -> Named | None:
@@ -38,7 +40,8 @@ def virtual_names(serving: ServiceHead | None) -> Named | None:
     if serving is None or not serving.vips:
         return None
     names = tuple(name for name in (serving.name, *serving.aliases) if name)
-    return Named(serving.service_id, names, serving.vips, serving.name, virtual=True) if names else None
+    owner = OF_SERVICE + serving.service_id
+    return Named(owner, names, serving.vips, serving.name, virtual=True) if names else None
 
 
 def head_of(presence: Presence) -> ServiceHead | None:

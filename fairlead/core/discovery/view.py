@@ -6,20 +6,20 @@ treated as if they were not there: not forwarded to, not named, not balanced to.
 others', one whose node lives before one whose node is lost, and the one that was written later. The same holds for an
 endpoint's id, and, for forwarding alone, for a MAC.
 
-Rows of a lost node are *silent*: without names and backends, but forwarded to, since it may be this node that
-cannot hear.
+Rows of a lost node are *silent*: their tasks do not serve, so they have no names and get no new connections, but they
+are forwarded to and keep the connections that they have, since it may be this node that cannot hear.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.core.discovery.differences import Differences, Named, ServiceChange
 from fairlead.core.discovery.naming import endpoint_names, head_of
 from fairlead.core.discovery.presence import Origin
 from fairlead.core.discovery.services import Services
-from fairlead.model.discovery import Presence
+from fairlead.model.discovery import BALANCER, Presence
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class _Said:
 
     forwarded: Presence | None = None
     named: Named | None = None
-    member: Presence | None = None
+    task: Presence | None = None
+    balancer: Presence | None = None
 
 
 _NOTHING = _Said()
@@ -123,7 +124,7 @@ class NetworkView:
     def take(self) -> Differences:
         """What changed since the last time. Its cost is that of the rows that were touched."""
         touched, self._touched = self._touched, {}
-        news = _News()
+        news, balancers_changed = _News(), False
         for origin in touched:
             old = self._said.pop(origin, _NOTHING)
             new = self._follows(origin)
@@ -131,25 +132,27 @@ class NetworkView:
                 self._said[origin] = new
             news.forwarding(origin, old.forwarded, new.forwarded)
             news.naming(old.named, new.named)
-            self._services.replace(old.member, new.member)
+            self._services.replace(old.task, new.task)
+            balancers_changed |= old.balancer != new.balancer
         changes, renamed = self._services.take()
         for before, after in renamed:
             news.naming(before, after)
-        return news.differences(changes)
+        return news.differences(changes, self._balancers() if balancers_changed else None)
+
+    def _balancers(self) -> tuple[Presence, ...]:
+        return tuple(said.balancer for said in self._said.values() if said.balancer is not None)
 
     def _follows(self, origin: Origin) -> _Said:
         """What is to be said of a row."""
         row = self._rows.get(origin)
         if row is None or not all(self._is_best(origin, key) for key in _identity(row.presence)):
             return _Said()
-        presence = row.presence
-        forwards = self._forwards(row)
-        if row.silent:
-            return _Said(forwarded=presence if forwards else None)
+        presence = replace(row.presence, serving=False) if row.silent else row.presence
         return _Said(
-            forwarded=presence if forwards else None,
+            forwarded=row.presence if self._forwards(row) else None,
             named=endpoint_names(presence),
-            member=presence if head_of(presence) else None,
+            task=presence if head_of(presence) else None,
+            balancer=presence if presence.kind == BALANCER else None,
         )
 
     def _forwards(self, row: Row) -> bool:
@@ -202,11 +205,12 @@ class _News:
         elif new is not None and new != old:
             self._named[new.owner] = new
 
-    def differences(self, services: tuple[ServiceChange, ...]) -> Differences:
+    def differences(self, services: tuple[ServiceChange, ...], balancers: tuple[Presence, ...] | None) -> Differences:
         return Differences(
             unforward=tuple(key for key in self._unforward if key not in self._forward),
             forward=tuple(self._forward.values()),
             unnamed=tuple(key for key in self._unnamed if key not in self._named),
             named=tuple(self._named.values()),
             services=services,
+            balancers=balancers,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
-from fairlead.core.discovery.differences import Differences, Named, ServiceHead
+from fairlead.core.discovery.differences import Differences, Named, Service
 from fairlead.model.discovery import BALANCER, CONTAINER, TASK, Presence
 
 HERE, THERE, ELSEWHERE = "node1here", "node2there", "node3elsewhere"
@@ -41,8 +41,8 @@ class Listener:
 
     forwarded: dict[str, Presence] = field(default_factory=dict)
     named: dict[str, Named] = field(default_factory=dict)
-    heads: dict[str, ServiceHead] = field(default_factory=dict)
-    backends: dict[str, dict[str, Presence]] = field(default_factory=dict)
+    services: dict[str, Service] = field(default_factory=dict)
+    balancers: set[Presence] = field(default_factory=set)
 
     def hear(self, differences: Differences) -> Listener:
         for endpoint_id in differences.unforward:
@@ -54,15 +54,13 @@ class Listener:
         for named in differences.named:
             self.named[named.owner] = named
         for change in differences.services:
-            backends = self.backends.setdefault(change.service_id, {})
-            for endpoint_id in change.left:
-                del backends[endpoint_id]
-            backends.update((joined.endpoint_id, joined) for joined in change.joined)
-            if change.head is None:
-                assert not self.backends.pop(change.service_id), "a service went before its backends"
-                del self.heads[change.service_id]
+            assert change.before == (self.services[change.service_id].head if change.before else None)
+            if change.now is None:
+                del self.services[change.service_id]
             else:
-                self.heads[change.service_id] = change.head
+                self.services[change.service_id] = change.now
+        if differences.balancers is not None:
+            self.balancers = set(differences.balancers)
         return self
 
     def addresses(self, name: str) -> set[str]:
@@ -73,3 +71,11 @@ class Listener:
     def ways(self) -> dict[str, tuple[object, ...]]:
         """What forwarding depends on."""
         return {key: (one.vtep, one.mac, one.addresses) for key, one in self.forwarded.items()}
+
+    def backends(self, service_id: str) -> set[str]:
+        """Who takes new connections, by endpoint id."""
+        return {task.endpoint_id for task in self.services[service_id].serving}
+
+    def standing(self) -> dict[str, tuple[object, ...]]:
+        """The services, whatever the order of their tasks."""
+        return {key: (one.head, set(one.serving), set(one.leaving)) for key, one in self.services.items()}

@@ -66,7 +66,7 @@ def test_a_service_is_called_by_its_virtual_address_and_its_tasks_by_theirs(node
     assert node.heard.addresses("web") == node.heard.addresses("www") == {VIP}
     assert node.heard.addresses("tasks.web") == node.heard.addresses("tasks.www") == {"10.0.1.5", "10.0.1.6"}
     assert node.heard.addresses("web.1") == {"10.0.1.5"}
-    assert node.heard.named["webid"].reverse == "web"
+    assert node.heard.named["service/webid"].reverse == "web"
 
 
 def test_a_service_without_virtual_address_is_called_by_its_tasks(node: Node) -> None:
@@ -85,24 +85,28 @@ def test_a_task_that_does_not_serve_is_forwarded_to_and_not_known_by_name(node: 
     assert not quiesced.unforward
     assert not quiesced.forward
     assert not node.heard.named
-    assert not node.heard.backends["webid"]
+    assert not node.heard.backends("webid")
+    assert [task.endpoint_id for task in node.heard.services["webid"].leaving] == ["web1"]
 
 
 def test_a_balancer_is_forwarded_to_and_never_named(node: Node) -> None:
-    node.put(balancer("10.0.1.9"))
-    assert node.heard.forwarded
-    assert not node.heard.named
+    said = node.put(balancer("10.0.1.9"), balancer("10.0.1.8", HERE))
+    assert said.balancers is not None
+    assert {one.node_id for one in said.balancers} == {HERE, THERE}
+    assert not node.put(container("web", "10.0.1.5", HERE)).balancers
+    assert list(node.heard.forwarded) == [f"lb{THERE}"]
+    assert not node.heard.addresses("net-endpoint")
 
 
 # --- services -------------------------------------------------------------------------------------
 
 
-def test_one_task_more_says_one_backend_more(node: Node) -> None:
+def test_one_task_more_says_one_name_more(node: Node) -> None:
     node.put(*(task("web", slot, f"10.0.2.{slot}", vip=VIP) for slot in range(1, 200)))
     said = node.put(task("web", 200, "10.0.2.200", vip=VIP))
     (change,) = said.services
-    assert [joined.endpoint_id for joined in change.joined] == ["web200"]
-    assert not change.left
+    assert change.now is not None
+    assert len(change.now.serving) == 200
     assert len(said.named) == 1
 
 
@@ -110,8 +114,8 @@ def test_the_last_task_takes_the_service_with_it(node: Node) -> None:
     one = task("web", 1, "10.0.1.5", vip=VIP)
     node.put(one)
     said = node.drop(one)
-    assert said.services[0].head is None
-    assert not node.heard.heads
+    assert said.services[0].now is None
+    assert not node.heard.services
     assert not node.heard.named
     assert not node.heard.forwarded
 
@@ -120,10 +124,10 @@ def test_tasks_that_differ_during_an_update_say_all_that_any_says(node: Node) ->
     old = replace(task("web", 1, "10.0.1.5", vip=VIP), mesh=(MeshPort(80, 8080),))
     new = replace(task("web", 2, "10.0.1.6", vip=VIP), mesh=(MeshPort(81, 8080),), service_aliases=("www",))
     node.put(old, new)
-    assert [port.published for port in node.heard.heads["webid"].mesh] == [80, 81]
+    assert [port.published for port in node.heard.services["webid"].head.mesh] == [80, 81]
     node.drop(old)
-    assert [port.published for port in node.heard.heads["webid"].mesh] == [81]
-    assert node.heard.heads["webid"].aliases == ("www",)
+    assert [port.published for port in node.heard.services["webid"].head.mesh] == [81]
+    assert node.heard.services["webid"].head.aliases == ("www",)
 
 
 # --- lost nodes -----------------------------------------------------------------------------------
@@ -135,7 +139,7 @@ def test_a_lost_node_leaves_names_and_balancing_but_is_still_forwarded_to(node: 
     lost = node.silence(one)
     assert not lost.unforward
     assert node.heard.addresses("tasks.web") == {"10.0.1.6"}
-    assert list(node.heard.backends["webid"]) == ["web2"]
+    assert node.heard.backends("webid") == {"web2"}
     node.put(one)
     assert node.heard.addresses("tasks.web") == {"10.0.1.5", "10.0.1.6"}
 
