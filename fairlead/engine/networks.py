@@ -25,7 +25,7 @@ from fairlead.model.container import Container
 from fairlead.model.endpoint import EndpointSpec
 from fairlead.model.errors import Failed, Invalid, NotAllowed, NotFound, Refusal
 from fairlead.model.ids import short
-from fairlead.model.network import Network, NetworkSpec
+from fairlead.model.network import SWARM, Network, NetworkSpec
 
 _log = logging.getLogger("fairlead.engine.networks")
 
@@ -148,7 +148,7 @@ class Networks:
         return removed
 
     def _prunable(self, network: Network, filters: Filters, before: int | None) -> bool:
-        if network.predefined or network.config_only or self._state.users_of(network.id):
+        if network.predefined or network.config_only or network.scope == SWARM or self._state.users_of(network.id):
             return False
         return (before is None or network.created < before) and network_filters.labelled(network.labels, filters)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from fairlead.api.schema.timestamp import rfc3339
+from fairlead.model.errors import Invalid
 
 Json = dict[str, object]
 
@@ -36,3 +37,10 @@ def meta_json(thing: SwarmObject) -> Json:
 def given(values: Mapping[str, object]) -> Json:
     """Without what is empty, zero or false."""
     return {name: value for name, value in values.items() if value}
+
+
+def parse_version(kind: str, text: str) -> int:
+    """The `version` that an update was decided on. Raises Invalid in the words of Go's parser."""
+    if text.isdecimal() and text.isascii():
+        return int(text)
+    raise Invalid(f"invalid {kind} version '{text}': strconv.ParseUint: parsing \"{text}\": invalid syntax")

@@ -140,6 +140,7 @@ CALLS: Mapping[str, Standing] = {
     "publish": Standing.NODE,
     "leave": Standing.NODE,
     "seat": Standing.MANAGER,
+    "logs": Standing.MANAGER,
 }
 """Every call that there is, by name (`engine.swarm.messages`), and the least that its caller must be."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fairlead.core.swarm.changes import Thing
 from fairlead.core.swarm.rollout import rolled_back
 from fairlead.model.errors import Failed, Invalid
 from fairlead.model.swarm.service import JobStatus, Service, ServiceSpec
@@ -32,6 +33,7 @@ def rolled(service: Service, version: int, now: int) -> Service:
     return rolled_back(service, "manually requested rollback", now)
 
 
-def in_sequence(service: Service, version: int) -> None:
-    if version != service.version:
+def in_sequence(thing: Thing, version: int) -> None:
+    """Raises Failed when `version`, which the user saw, is not the object's last."""
+    if version != thing.version:
         raise Failed(OUT_OF_SEQUENCE)

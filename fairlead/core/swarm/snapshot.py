@@ -59,14 +59,20 @@ class Snapshot:
         return self._by_node.get(node_id, _NOTHING)
 
     def named(self, kind: str, name: str) -> Service | SwarmNetwork | Secret | Config | None:
-        """The object of `kind` ("service", "network", "secret", "config") that is called `name`."""
+        """The object of `kind` ("service", "network", "secret", "config") that is called `name`, in whatever case. A
+        network that is to be deleted has given its name up."""
         found: Mapping[str, Service | SwarmNetwork | Secret | Config] = getattr(self, f"{kind}s")
-        return next((thing for thing in found.values() if thing.spec.name == name), None)
+        called = (thing for thing in found.values() if thing.spec.name.lower() == name.lower())
+        return next((thing for thing in called if not (isinstance(thing, SwarmNetwork) and thing.pending_delete)), None)
 
     def find(self, kind: str, id_: str) -> Thing | None:
         """The object of `kind` ("node", "service", "task", "network", "secret", "config") with this id."""
         found: Mapping[str, Thing] = getattr(self, f"{kind}s")
         return found.get(id_)
+
+    def present(self, thing: Thing) -> Thing | None:
+        """What it holds of the same kind under the same id."""
+        return self.cluster if isinstance(thing, Cluster) else self._table(thing).get(thing.id)
 
     def ingress(self) -> SwarmNetwork | None:
         return next((network for network in self.networks.values() if network.spec.ingress), None)

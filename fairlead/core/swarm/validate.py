@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fairlead.core.swarm import constraints, templates
 from fairlead.core.swarm.allocator import NO_INGRESS
@@ -237,7 +238,18 @@ def file(kind: str, spec: FileSpec, size: int, snapshot: Snapshot) -> None:
     if not 0 < size < largest:
         raise _invalid(f"{kind} data must be larger than 0 and less than {largest} bytes")
     if snapshot.named(kind, spec.name) is not None:
-        raise already_exists(kind, spec.name)
+        raise file_exists(kind, spec.name)
+
+
+def file_exists(kind: str, name: str) -> Conflict:
+    return Conflict(f"rpc error: code = AlreadyExists desc = {kind} {name} already exists")
+
+
+def file_change(old: FileSpec, new: FileSpec) -> None:
+    """Only labels may change; data that is not sent again is not meant to."""
+    same = replace(new, labels=old.labels, data=new.data or old.data)
+    if same != old:
+        raise _invalid("only updates to Labels are allowed")
 
 
 def file_removal(kind: str, file_id: str, snapshot: Snapshot) -> None:

@@ -124,15 +124,17 @@ class News:
     """What a session tells a node. The first tells everything (`everything`); later ones what changed.
 
     `node` is the node itself (role, availability, labels, own attachments); None: unchanged. `networks` are all swarm
-    networks that its tasks and itself are attached to, None: unchanged. `managers` HOST:PORT, (): unchanged.
-    `peers` are the data addresses of all other nodes that are up, the seeds of gossip; None: unchanged. `keys` (),
-    `root` "" and `beat_every` 0 (ns): unchanged. `data_path_port` is the swarm's VXLAN port."""
+    networks that its tasks and itself are attached to, None: unchanged. `managers` HOST:PORT, whoever leads first, and
+    `manager_ids` their node ids, (): unchanged. `peers` are the data addresses of all other nodes that are up, the seeds
+    of gossip; None: unchanged. `keys` (), `root` "" and `beat_every` 0 (ns): unchanged. `data_path_port` is the swarm's
+    VXLAN port. `force_renew`: the node's certificate is of a root on its way out."""
 
     everything: bool = False
     difference: Difference = field(default_factory=Difference)
     node: Node | None = None
     networks: tuple[SwarmNetwork, ...] | None = None
     managers: tuple[str, ...] = ()
+    manager_ids: tuple[str, ...] = ()
     peers: tuple[Address, ...] | None = None
     keys: tuple[GossipKey, ...] = ()
     root: str = ""
@@ -213,4 +215,30 @@ class Publish:
     wish_id: str
     lines: tuple[LogLine, ...]
     last: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogsRequest:
+    """`logs`: a manager that does not lead has a user who wants the log lines of tasks, or of all tasks of services.
+    Answered by a stream of `TaskLines`. `tail` and the rest as in `LogWish`."""
+
+    services: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    follow: bool = False
+    tail: int = -1
+    since: int = 0
+    until: int = 0
+    stdout: bool = True
+    stderr: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLines:
+    """Lines of one task, in order. `error`: why there are no (more) of them."""
+
+    task_id: str
+    service_id: str
+    node_id: str
+    lines: tuple[LogLine, ...] = ()
     error: str = ""

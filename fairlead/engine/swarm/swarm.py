@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fairlead.engine.swarm.nodes import Nodes
     from fairlead.engine.swarm.services import Services
     from fairlead.engine.swarm.tasks import Tasks
+    from fairlead.model.swarm.files import Config, Secret
 
 
 class Swarm:
@@ -28,8 +29,8 @@ class Swarm:
     services: Services
     tasks: Tasks
     networks: SwarmNetworks
-    secrets: Files
-    configs: Files
+    secrets: Files[Secret]
+    configs: Files[Config]
     logs: Logs
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fairlead.model.container import HealthSpec, Mount, Ulimit
+from fairlead.model.image import RegistryAuth
 from fairlead.model.swarm.node import Platform
 
 SECOND = 1_000_000_000
@@ -41,7 +42,7 @@ class ContainerTemplate:
     """`ContainerSpec` of a service. Hostname, environment and mount sources may hold templates ({{.Task.Slot}}).
 
     `stop_grace` is None for the engine's default (10 s). `hosts` are lines of the hosts file ("IP name [alias]").
-    `pull_auth` is what nodes show to the image's registry: the base64 text of the API's X-Registry-Auth header.
+    `pull_auth` is what nodes show to the image's registry.
     """
 
     image: str
@@ -72,7 +73,7 @@ class ContainerTemplate:
     ulimits: tuple[Ulimit, ...] = ()
     oom_score_adj: int = 0
     no_new_privileges: bool = False
-    pull_auth: str = ""
+    pull_auth: RegistryAuth | None = None
 
 
 @dataclass(frozen=True, slots=True)

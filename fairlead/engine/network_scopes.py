@@ -1,0 +1,90 @@
+"""Networks of this host and of the swarm as one list, as the API has them.
+
+A swarm network with an endpoint on this host is both: a local network of scope swarm with the same id. It is listed
+once, looked at with what this host knows of it, and made and removed by the swarm alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from fairlead.engine import network_filters
+from fairlead.engine.network_filters import LIST_FILTERS, PRUNE_FILTERS, Filters
+from fairlead.engine.networks import Networks
+from fairlead.engine.ports import Clock
+from fairlead.engine.swarm.networks import SwarmNetworks
+from fairlead.model.errors import Conflict, NotFound, Refusal
+from fairlead.model.network import LOCAL, SWARM, Network, NetworkSpec
+from fairlead.model.swarm.network import SwarmNetwork
+
+_log = logging.getLogger("fairlead.engine.network_scopes")
+
+AnyNetwork = Network | SwarmNetwork
+
+
+class NetworkScopes:
+    def __init__(self, local: Networks, swarm: SwarmNetworks, clock: Clock) -> None:
+        self._local, self._swarm, self._clock = local, swarm, clock
+
+    def list(self, filters: Filters) -> Sequence[AnyNetwork]:
+        """The swarm's networks first. Raises `Refusal` for filters that do not exist."""
+        network_filters.check(filters, LIST_FILTERS)
+        shared = self._swarm.list()
+        ids = {network.id for network in shared}
+        return [
+            *(one for one in shared if network_filters.matches(_outline(one), filters, self._swarm.in_use(one))),
+            *(one for one in self._local.list(filters) if one.id not in ids),
+        ]
+
+    def find(self, reference: str, scope: str = "") -> AnyNetwork:
+        """By id, name or prefix, of any scope or the one given: first what this host has. Raises NotFound, or Invalid
+        when ambiguous."""
+        try:
+            return self._local.find(reference, scope)
+        except NotFound:
+            if scope == LOCAL:
+                raise
+            return self._swarm.find(reference)
+
+    async def create(self, spec: NetworkSpec) -> tuple[str, str]:
+        """Make a network; its id and a warning ("" for none). Raises `Refusal` and leaves nothing."""
+        if self._swarm.concerns(spec):
+            return await self._swarm.create(spec), ""
+        if any(network.name == spec.name for network in self._swarm.list()):
+            raise Conflict(f"network with name {spec.name} already exists")
+        return await self._local.create(spec)
+
+    async def remove(self, reference: str) -> None:
+        """Raises `Refusal` while somebody uses it."""
+        network = self.find(reference)
+        if isinstance(network, SwarmNetwork) or network.scope == SWARM:
+            await self._swarm.remove(network.id)
+        else:
+            await self._local.remove(network.id)
+
+    async def prune(self, filters: Filters) -> Sequence[str]:
+        """Remove every network that nobody uses and that passes the filters; their names."""
+        network_filters.check(filters, PRUNE_FILTERS)
+        before = network_filters.created_before(filters, self._clock.now())
+        removed = [*await self._local.prune(filters)]
+        for network in self._swarm.list():
+            young = before is not None and network.created >= before
+            if network.spec.ingress or young or not network_filters.labelled(network.spec.labels, filters):
+                continue
+            if not self._swarm.in_use(network) and await self._removed(network):
+                removed.append(network.name)
+        return removed
+
+    async def _removed(self, network: SwarmNetwork) -> bool:
+        try:
+            await self._swarm.remove(network.id)
+        except Refusal as refusal:
+            _log.warning("not pruned: %s", refusal.message, extra={"network": network.name})
+            return False
+        return True
+
+
+def _outline(network: SwarmNetwork) -> Network:
+    """What filters ask of a network."""
+    return Network(network.id, network.name, network.driver, network.created, scope=SWARM, labels=network.spec.labels)

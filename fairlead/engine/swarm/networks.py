@@ -1,0 +1,151 @@
+"""Networks of the whole swarm: the verbs of `docker network` that only managers answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fairlead.core.drivers.registry import DRIVERS
+from fairlead.core.ipam import drivers as ipam
+from fairlead.core.ipam import request
+from fairlead.core.swarm import validate
+from fairlead.core.swarm.changes import Change, Drop, Put
+from fairlead.core.swarm.removal import in_use
+from fairlead.core.swarm.snapshot import Snapshot
+from fairlead.engine.ports import Clock, Entropy
+from fairlead.engine.state import State
+from fairlead.engine.swarm.lookup import find
+from fairlead.engine.swarm.standing import INACTIVE, NO_SWARM
+from fairlead.engine.swarm.writing import write
+from fairlead.model.errors import Conflict, Invalid, NotAllowed, NotFound
+from fairlead.model.network import PREDEFINED, SWARM, NetworkSpec
+from fairlead.model.swarm.network import SwarmNetwork
+
+if TYPE_CHECKING:
+    from fairlead.engine.swarm.swarm import Swarm
+
+PREDEFINED_LABEL = "com.docker.swarm.predefined"
+OVERLAY = "overlay"
+ON_A_WORKER = "Cannot create a multi-host network from a worker node. Please create the network from a manager node."
+NOT_ACTIVE = "cannot create a swarm scoped network when swarm is not active"
+DESCRIPTIVE = "user specified configurations are not supported if the network depends on a configuration network"
+
+
+def predefined(entropy: Entropy, now: int) -> list[SwarmNetwork]:
+    """The networks of every host that services may name: what a new swarm begins with."""
+    return [
+        SwarmNetwork(
+            entropy.swarm_id(),
+            NetworkSpec(name, driver=name, scope=SWARM, labels={PREDEFINED_LABEL: "true"}),
+            created=now,
+            updated=now,
+        )
+        for name in ("bridge", "host")
+    ]
+
+
+class SwarmNetworks:
+    def __init__(self, swarm: Swarm, state: State, clock: Clock, entropy: Entropy) -> None:
+        self._swarm, self._state = swarm, state
+        self._clock, self._entropy = clock, entropy
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def list(self) -> Sequence[SwarmNetwork]:
+        """Those that users made, and the ingress network; none where this node is no manager at work."""
+        if not self._swarm.standing.seated:
+            return ()
+        return [one for one in _present(self._swarm.snapshot) if PREDEFINED_LABEL not in one.spec.labels]
+
+    def find(self, reference: str) -> SwarmNetwork:
+        """By id, name or the beginning of an id, predefined ones too. Raises NotFound, or Invalid when ambiguous."""
+        if not self._swarm.standing.seated:
+            raise NotFound(f"network {reference} not found")
+        return _find(self._swarm.snapshot, reference)
+
+    def in_use(self, network: SwarmNetwork) -> bool:
+        """Does a service name it, or a task have a place on it?"""
+        snapshot = self._swarm.snapshot
+        named = (one for service in snapshot.services.values() for one in service.spec.template.networks)
+        return any(one.target == network.id for one in named) or in_use(network, snapshot)
+
+    # --- changing -----------------------------------------------------------------------------
+
+    def concerns(self, spec: NetworkSpec) -> bool:
+        """Is it the swarm that makes such a network?"""
+        return not spec.config_only and (spec.driver == OVERLAY or spec.scope == SWARM)
+
+    async def create(self, spec: NetworkSpec) -> str:
+        """The new network's id; its subnets are given by the swarm's allocator. Raises `Refusal`."""
+        self._check_standing(spec)
+        _check_words(spec)
+        network_id, now = self._entropy.swarm_id(), self._clock.now()
+        wanted = replace(spec, driver=spec.driver or OVERLAY, scope=SWARM)
+
+        def decide(snapshot: Snapshot) -> Iterable[Change]:
+            self._check_unique(spec, snapshot)
+            return [Put(SwarmNetwork(network_id, wanted, created=now, updated=now))]
+
+        await write(self._swarm, decide)
+        return network_id
+
+    async def remove(self, reference: str) -> None:
+        """Take it away, or while containers on it still stop, say that it goes with the last. Raises `Refusal`."""
+
+        def decide(snapshot: Snapshot) -> Iterable[Change]:
+            network = _find(snapshot, reference)
+            if PREDEFINED_LABEL in network.spec.labels:
+                raise NotAllowed(f"{network.name} is a pre-defined network and cannot be removed")
+            validate.network_removal(network.id, snapshot)
+            return [Put(replace(network, pending_delete=True)) if in_use(network, snapshot) else Drop(network)]
+
+        await write(self._swarm, decide)
+
+    def _check_standing(self, spec: NetworkSpec) -> None:
+        standing = self._swarm.standing
+        if standing.seated:
+            return
+        if standing.state == INACTIVE:
+            raise NotAllowed(NO_SWARM if spec.driver == OVERLAY else NOT_ACTIVE)
+        if not standing.manager:
+            raise NotAllowed(ON_A_WORKER)
+        self._swarm.mirror  # noqa: B018 - raises what keeps this manager from its seat
+
+    def _check_unique(self, spec: NetworkSpec, snapshot: Snapshot) -> None:
+        local = any(network.name == spec.name for network in self._state.networks.values())
+        if local or snapshot.named("network", spec.name) is not None:
+            raise Conflict(f"network with name {spec.name} already exists")
+        ingress = snapshot.ingress()
+        if spec.ingress and ingress is not None:
+            text = f"ingress network ({ingress.id}) is already present"
+            raise Conflict(f"rpc error: code = AlreadyExists desc = {text}")
+
+
+def _present(snapshot: Snapshot) -> Sequence[SwarmNetwork]:
+    return [network for network in snapshot.networks.values() if not network.pending_delete]
+
+
+def _find(snapshot: Snapshot, reference: str) -> SwarmNetwork:
+    return find("network", reference, {one.id: one for one in _present(snapshot)}, lambda network: network.name)
+
+
+def _check_words(spec: NetworkSpec) -> None:
+    """What can be refused from the words alone."""
+    if not spec.name:
+        raise Invalid("invalid name: name is empty")
+    if spec.name in (*PREDEFINED, "default"):
+        raise NotAllowed(f"operation is not permitted on predefined {spec.name} network ")
+    driver = spec.driver or OVERLAY
+    if driver != OVERLAY and driver not in DRIVERS:
+        raise NotFound(f'plugin "{driver}" not found')
+    if driver in DRIVERS and DRIVERS[driver].can.singleton:
+        raise NotAllowed(f'only one instance of "{driver}" network is allowed')
+    if spec.ingress and driver != OVERLAY:
+        raise NotAllowed("Ingress network can only be global scope network")
+    if spec.config_from and (spec.pools or spec.options or spec.ipam_options):
+        raise NotAllowed(DESCRIPTIVE)
+    if spec.enable_ipv4 is False and not spec.enable_ipv6:
+        raise Invalid("IPv4 or IPv6 must be enabled")
+    ipam.ipam_driver(spec.ipam_driver)
+    request.validate(spec.pools, bool(spec.enable_ipv6))
