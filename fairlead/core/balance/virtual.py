@@ -1,0 +1,134 @@
+"""Virtual addresses, translated in the sandbox of the client.
+
+Nobody has a virtual address. What a container sends to one is led to a backend before it leaves the sandbox, whatever
+its protocol (ping too), so that there is no hop in between and the backend sees who asks; a container may be led to
+itself. Then:
+
+- a service without backends refuses at once (TCP by a reset, the rest by ICMP): its packets still carry the virtual
+  address behind the translation;
+- a backend that is gone for good resets the connections that were led to it, instead of leaving them in silence. A
+  backend that only leaves keeps them;
+- an idle connection is forgotten after five days (nf_conntrack_tcp_timeout_established), not after 900 seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from fairlead.core.balance.service import VirtualService
+from fairlead.core.balance.slots import share_out
+from fairlead.core.balance.ways import ADDRESS, DSTNAT, FAMILY, FILTER, NAME, PROTOCOL, chains, destination, way
+from fairlead.model.network import Address
+from fairlead.model.ruleset import (
+    Chain,
+    Ct,
+    Element,
+    InSet,
+    Match,
+    Reject,
+    Rule,
+    Set,
+    Statement,
+    Table,
+    Transaction,
+    VerdictMap,
+)
+
+VERSIONS = (4, 6)
+_TCP = 6
+
+
+def sandbox_table() -> Table:
+    """The table of a sandbox on a network with virtual addresses: constant."""
+    keys = {version: (destination(version),) for version in VERSIONS}
+    ways = (Rule((VerdictMap(key, f"ways{version}"),), "a virtual address") for version, key in keys.items())
+    balance = Chain("balance", tuple(ways), "nat", "output", DSTNAT)
+    refuse = Chain("refuse", tuple(_refusals()), "filter", "output", FILTER)
+    return Table(FAMILY, NAME, tuple(_sets()), (*chains(dict(keys)), balance, refuse))
+
+
+def _sets() -> Iterator[Set]:
+    for version, address in ADDRESS.items():
+        yield Set(f"virtual{version}", (address,))
+        yield Set(f"ways{version}", (address,), ("verdict",))
+        yield Set(f"slots{version}", (address, "mark"), (address,))
+        yield Set(f"gone{version}", (address,))
+
+
+def _refusals() -> Iterator[Rule]:
+    for version in VERSIONS:
+        unserved = InSet((destination(version),), f"virtual{version}")
+        yield from rejections("nobody serves this virtual address", unserved)
+        gone = InSet((destination(version),), f"gone{version}")
+        yield from rejections("the backend of this connection is gone", gone, Match(Ct("status"), "&", ("dnat",)))
+
+
+def rejections(comment: str, *matches: Statement) -> Iterator[Rule]:
+    """TCP by a reset, everything else by ICMP."""
+    yield Rule((*matches, Match(PROTOCOL, "==", _TCP), Reject("tcp reset")), comment)
+    yield Rule((*matches, Reject("port-unreachable")), comment)
+
+
+@dataclass(frozen=True, slots=True)
+class Balanced:
+    """A service with its slots as they are written: the backend of each slot, in order."""
+
+    service: VirtualService
+    slots: tuple[Address, ...]
+
+    @classmethod
+    def of(cls, service: VirtualService) -> Balanced:
+        fitting = [backend for backend in service.backends if backend.address.version == service.vip.version]
+        dealt = share_out([(backend.address.packed, backend.weight) for backend in fitting], service.algorithm)
+        return cls(service, tuple(fitting[index].address for index in dealt))
+
+    def elements(self) -> Iterator[Element]:
+        """All that the service adds to a sandbox's table."""
+        vip, version = self.service.vip, self.service.vip.version
+        yield Element(f"virtual{version}", (vip,))
+        if self.slots:
+            yield Element(f"ways{version}", (vip,), way(self.service.algorithm, len(self.slots)))
+        for slot, backend in enumerate(self.slots):
+            yield Element(f"slots{version}", (vip, slot), (backend,))
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All services of a network by their virtual addresses, and the addresses of backends that are gone: those of tasks
+    of any service that nobody has again."""
+
+    balanced: Mapping[Address, Balanced] = field(default_factory=dict)
+    gone: frozenset[Address] = frozenset()
+
+    def elements(self) -> Iterator[Element]:
+        """All that a sandbox on the network holds."""
+        for balanced in self.balanced.values():
+            yield from balanced.elements()
+        yield from map(_gone, sorted(self.gone, key=str))
+
+    def changed(self, changes: Mapping[Address, VirtualService | None]) -> tuple[Services, Transaction]:
+        """The services after a change, and what a sandbox's table goes through for it: only what differs."""
+        fresh = {vip: Balanced.of(service) for vip, service in changes.items() if service is not None}
+        kept = {vip: balanced for vip, balanced in self.balanced.items() if vip not in changes}
+        after = Services({**kept, **fresh}, frozenset())
+        after = replace(after, gone=(self.gone | self._alive()) - after._alive())
+        old = {element for vip in changes if vip in self.balanced for element in self.balanced[vip].elements()}
+        new = {element for balanced in fresh.values() for element in balanced.elements()}
+        add = _ordered(new - old) + [_gone(address) for address in sorted(after.gone - self.gone, key=str)]
+        remove = _ordered(old - new) + [_gone(address) for address in sorted(self.gone - after.gone, key=str)]
+        return after, Transaction(FAMILY, NAME, add=tuple(add), remove=tuple(remove))
+
+    def _alive(self) -> frozenset[Address]:
+        """Who may go on with the connections that it has."""
+        services = [balanced.service for balanced in self.balanced.values()]
+        serving = {backend.address for service in services for backend in service.backends}
+        return frozenset(serving).union(*(service.leaving for service in services))
+
+
+def _gone(address: Address) -> Element:
+    return Element(f"gone{address.version}", (address,))
+
+
+def _ordered(changed: set[Element]) -> list[Element]:
+    return sorted(changed, key=lambda each: (each.set, str(each.key[0]), each.key[1:]))
