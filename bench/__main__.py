@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from bench import (
+    clusters,
     figures,
     rows_containers,
     rows_dns,
@@ -26,6 +27,7 @@ from bench import (
     rows_ports,
     rows_reads,
     rows_restart,
+    rows_swarm,
     rows_traffic,
 )
 from bench.engines import both
@@ -41,6 +43,8 @@ GROUPS = {
     "dns": rows_dns.measure,
     "restart": rows_restart.measure,
 }
+SWARM_GROUPS = {"swarm": rows_swarm.measure}
+"""Their engines are swarms of three."""
 KERNEL = "kernel"
 QUICK = ("networks", "reads", "containers", "dns")
 ROUNDS, FEW_ROUNDS = 15, 5
@@ -50,12 +54,15 @@ def _measure(name: str, rounds: int) -> list[figures.Figure]:
     if name == KERNEL:
         with netns.entered_descriptor(netns.make_namespace()):
             return asyncio.run(rows_kernel.measure(5 * rounds))
+    if name in SWARM_GROUPS:
+        with clusters.both() as (our_swarm, peer_swarm):
+            return SWARM_GROUPS[name](our_swarm, peer_swarm, rounds)
     with both() as (ours, peer):
         return GROUPS[name](ours, peer, rounds)
 
 
 @click.command()
-@click.argument("groups", nargs=-1, type=click.Choice([*GROUPS, KERNEL]))
+@click.argument("groups", nargs=-1, type=click.Choice([*GROUPS, *SWARM_GROUPS, KERNEL]))
 @click.option("--quick", is_flag=True, help=f"Only {', '.join(QUICK)}, and {FEW_ROUNDS} rounds of each.")
 @click.option("--rounds", default=None, type=int, help=f"Samples of each engine for each row (default {ROUNDS}).")
 @click.option(
@@ -69,7 +76,7 @@ def main(groups: tuple[str, ...], quick: bool, rounds: int | None, output: Path 
     path = output or Path("bench/results") / time.strftime("%Y%m%d-%H%M%S.json")
     found: list[figures.Figure] = []
     failed: list[str] = []
-    for name in groups or (QUICK if quick else (*GROUPS, KERNEL)):
+    for name in groups or (QUICK if quick else (*GROUPS, *SWARM_GROUPS, KERNEL)):
         click.echo(f"{name} ({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})", err=True)
         try:
             found += _measure(name, rounds or (FEW_ROUNDS if quick else ROUNDS))

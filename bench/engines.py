@@ -16,6 +16,8 @@ from fairlead.lab.node import Node, boot, until
 from tests.support.images import StandIn, archive_of
 
 FAIRLEAD, DOCKER = "fairlead", "dockerd"
+LIVE_RESTORE = "--live-restore"
+"""Containers survive a restart of dockerd only so, and then it joins no swarm."""
 IMAGE = StandIn(
     "bench",
     {"/www/index.html": "bench\n"},
@@ -86,27 +88,38 @@ def _dockerd(directory: Path) -> Sequence[str]:
     return [
         *("dockerd", "-H", f"unix://{directory}/api.sock", "--pidfile", f"{directory}/pid"),
         *("--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec", "--storage-driver", "vfs"),
-        *("--live-restore", "--log-level", "warn", "--config-file", f"{directory}/daemon.json"),
+        *("--log-level", "warn", "--config-file", f"{directory}/daemon.json"),
     ]
+
+
+def furnished(name: str, node: Node, *flags: str) -> Engine:
+    """An engine for a node, not yet running."""
+    directory = node.directory
+    (directory / "daemon.json").write_text("{}")
+    command = [*(_fairlead if name == FAIRLEAD else _dockerd)(directory), *flags]
+    return Engine(name, node, directory / "api.sock", command, directory / "pid")
+
+
+def provide(engine: Engine) -> None:
+    """Give a running engine the image."""
+    client = engine.client()
+    changes = "&".join(f"changes={_quoted(change)}" for change in IMAGE.changes)
+    client.request("POST", f"/images/create?fromSrc=-&repo=bench&tag=latest&{changes}", raw=archive_of(IMAGE))
+    client.close()
 
 
 @contextlib.contextmanager
 def engine(name: str) -> Iterator[Engine]:
     """Start one engine and give it the image; everything is gone afterwards."""
     directory = Path(tempfile.mkdtemp(prefix=f"bench-{name}-", dir="/var/tmp"))
-    (directory / "daemon.json").write_text("{}")
     node = boot(name, directory)
     try:
         node.batch("ip", ["link set lo up", "link add eth0 type veth peer name outside", "link set eth0 up"])
         node.batch("ip", ["link set outside up", "address add 192.168.50.11/24 dev eth0"])
         node.batch("ip", ["route add default via 192.168.50.1"])
-        command = (_fairlead if name == FAIRLEAD else _dockerd)(directory)
-        made = Engine(name, node, directory / "api.sock", command, directory / "pid")
+        made = furnished(name, node, *(() if name == FAIRLEAD else (LIVE_RESTORE,)))
         made.start()
-        client = made.client()
-        changes = "&".join(f"changes={_quoted(change)}" for change in IMAGE.changes)
-        client.request("POST", f"/images/create?fromSrc=-&repo=bench&tag=latest&{changes}", raw=archive_of(IMAGE))
-        client.close()
+        provide(made)
         yield made
     finally:
         node.end()
