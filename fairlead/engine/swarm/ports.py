@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from fairlead.model.swarm.calls import Answerer as Answerer
+from fairlead.model.swarm.calls import Call as Call
+from fairlead.model.swarm.calls import Reply as Reply
 from fairlead.model.swarm.consensus import ConsensusFiles, ConsensusMember, ConsensusStart
 from fairlead.model.swarm.identity import Identity, Peer, Root
 from fairlead.model.swarm.store import Entry, Fence, Write
@@ -79,26 +81,10 @@ class Keystore(Protocol):
 # --- calls between nodes --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call as the listener has it. `peer` is who the verified client certificate speaks of; None for a stranger."""
-
-    name: str
-    body: bytes
-    peer: Peer | None
-    address: str
-
-
-Reply = bytes | AsyncIterator[bytes]
-"""The answer, or lines of a stream (each without its newline). The stream is closed when the caller goes."""
-
-Answerer = Callable[[Call], Awaitable[Reply]]
-"""Raises `Refusal`s, which reach the caller as the same class of refusal with the same text."""
-
-
 class Listener(Protocol):
     """A manager's ear for nodes: HTTP/1.1 over TLS 1.3; strangers may connect, `Call.peer` tells them apart. Expired
-    certificates and those of unknown roots are refused in the handshake, with a log line."""
+    certificates and those of unknown roots are refused in the handshake, with a log line. It is made with the table of
+    who may call what (`core.swarm.identity.may_call`): the answerer hears only calls that are open to their peer."""
 
     async def open(self, address: str, identity: Identity, answer: Answerer) -> None:
         """`address` HOST:PORT. Raises Failed when it is taken."""

@@ -13,6 +13,10 @@ class Outdated(Conflict):
     """The object is not what the writer had read, or its name is taken meanwhile: read again and decide anew."""
 
 
+class NameTaken(Outdated):
+    """Another object of the kind has the name."""
+
+
 class Deposed(Unavailable):
     """The writer does not lead any more; nothing was written."""
 

@@ -1,0 +1,192 @@
+"""The managers' shared store on etcd (`ClusterStore` of the engine)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from fairlead.effects.etcd import history, leadership
+from fairlead.effects.etcd import transaction as tx
+from fairlead.effects.etcd.gateway import (
+    UNAVAILABLE,
+    Gateway,
+    Interrupted,
+    Json,
+    Refused,
+    Unreachable,
+    bytes64,
+    number,
+    revision,
+    rows,
+    table,
+    text64,
+)
+from fairlead.effects.etcd.keys import LEADER, OBJECTS, end_of, name_key, object_key, of_object, receipts_key
+from fairlead.effects.etcd.receipts import Receipts, Slot
+from fairlead.model.errors import Failed, Unavailable
+from fairlead.model.swarm.errors import Deposed, NameTaken, Outdated
+from fairlead.model.swarm.store import Entry, Fence, Write
+
+PATIENCE = 3.5
+"""Seconds that a commit or a read may take, and then that it may take to find out what became of it."""
+SETTLING = 1.5
+PAGE = 1000
+"""Objects per answer when everything is read."""
+
+
+class EtcdStore:
+    """The store as the member `name` reaches it through its own etcd."""
+
+    def __init__(self, gateway: Gateway, name: str) -> None:
+        self._gateway = gateway
+        self._name = name
+        self._receipts = Receipts(name)
+        self._swept = False
+
+    async def load(self) -> tuple[list[Entry], int]:
+        entries: list[Entry] = []
+        start, at = OBJECTS, 0
+        while True:
+            asked = {"key": text64(start), "range_end": text64(end_of(OBJECTS)), "limit": str(PAGE)}
+            answer = await self._read(asked | ({"revision": str(at)} if at else {}))
+            at = at or revision(answer)
+            page = rows(answer, "kvs")
+            entries += map(entry, page)
+            if not answer.get("more"):
+                return entries, at
+            start = bytes64(page[-1]["key"]).decode() + "\0"
+
+    async def revision(self) -> int:
+        return revision(await self._read({"key": text64(LEADER), "count_only": True}))
+
+    def watch(self, after: int) -> AsyncIterator[tuple[Sequence[Entry], int]]:
+        return history.objects(self._gateway, after)
+
+    async def commit(self, writes: Sequence[Write], fence: Fence | None = None) -> int:
+        await self._sweep()
+        slot = self._receipts.take()
+        request = {
+            "compare": [*tx.compares(writes, fence), tx.modified(slot.key, slot.revision)],
+            "success": [*tx.operations(writes), tx.put(slot.key, slot.holds.encode())],
+            "failure": [tx.get(fence.key)] if fence is not None else [],
+        }
+        try:
+            answer = await self._gateway.call("kv/txn", request, PATIENCE)
+        except Unreachable as error:
+            self._receipts.settled(slot, slot.revision)
+            raise _unavailable(error) from None
+        except (Interrupted, Refused, asyncio.CancelledError) as error:
+            return await asyncio.shield(self._settle(slot, error))
+        if answer.get("succeeded"):
+            self._receipts.settled(slot, revision(answer))
+            return revision(answer)
+        self._receipts.settled(slot, slot.revision)
+        raise await self._objection(writes, fence, answer)
+
+    async def campaign(self, who: str, ttl: float) -> leadership.EtcdLeadership:
+        return await leadership.campaign(self._gateway, who, ttl)
+
+    async def leader(self) -> str:
+        return leadership.holder(await self._read({"key": text64(LEADER)}))
+
+    def leaders(self) -> AsyncIterator[str]:
+        return leadership.holders(self._gateway)
+
+    async def _read(self, message: Json) -> Json:
+        try:
+            return await self._gateway.call("kv/range", message, PATIENCE)
+        except (Refused, Interrupted, Unreachable) as error:
+            raise _unavailable(error) from None
+
+    async def _settle(self, slot: Slot, error: BaseException) -> int:
+        """Find out what became of a commit whose answer did not come, or answer for etcd's refusal of it."""
+        if isinstance(error, Refused) and not error.undecided:
+            self._receipts.settled(slot, slot.revision)
+            raise _refusal(error) from None
+        question = {
+            "compare": [tx.holds(slot.key, slot.holds)],
+            "success": [tx.get(slot.key)],
+            "failure": [tx.put(slot.key, b"void")],
+        }
+        done = await self._ask_until(question, SETTLING)
+        if done is None:
+            raise Unavailable(f"{_reason(error)}; the change may or may not have been made") from None
+        if not done.get("succeeded"):
+            self._receipts.settled(slot, revision(done))
+            raise Unavailable(f"{_reason(error)}; nothing was changed") from None
+        found = rows(table(rows(done, "responses")[0], "response_range"), "kvs")[0]
+        self._receipts.settled(slot, number(found, "mod_revision"))
+        if isinstance(error, asyncio.CancelledError):
+            raise error
+        return number(found, "mod_revision")
+
+    async def _ask_until(self, question: Json, patience: float) -> Json | None:
+        try:
+            async with asyncio.timeout(patience):
+                while True:
+                    try:
+                        return await self._gateway.call("kv/txn", question, patience)
+                    except (Refused, Interrupted, Unreachable):
+                        await asyncio.sleep(0.1)
+        except TimeoutError:
+            return None
+
+    async def _objection(self, writes: Sequence[Write], fence: Fence | None, answer: Json) -> Exception:
+        """Why the compares did not hold."""
+        if fence is not None:
+            kept = rows(table(rows(answer, "responses")[0], "response_range"), "kvs")
+            if not kept or number(kept[0], "create_revision") != fence.revision:
+                return Deposed("another manager leads now")
+        asked = [write for write in writes if write.version is not None]
+        named = [write for write in writes if tx.takes_name(write)]
+        keys = [object_key(write.kind, write.id) for write in asked]
+        names = [name_key(write.kind, write.name) for write in named]
+        found = await self._versions((*keys, *names))
+        for write, key in zip(asked, keys, strict=True):
+            if found[key] != write.version:
+                return Outdated(f"{write.kind} {write.id} was changed meanwhile")
+        for write, key in zip(named, names, strict=True):
+            if found[key]:
+                return NameTaken(f"{write.kind} {write.name} already exists")
+        return Outdated("what was read was changed meanwhile")
+
+    async def _versions(self, keys: Sequence[str]) -> dict[str, int]:
+        try:
+            answer = await self._gateway.call("kv/txn", {"success": [tx.get(key) for key in keys]}, PATIENCE)
+        except (Refused, Interrupted, Unreachable) as error:
+            raise _unavailable(error) from None
+        found = (rows(table(one, "response_range"), "kvs") for one in rows(answer, "responses"))
+        return {key: number(kept[0], "mod_revision") if kept else 0 for key, kept in zip(keys, found, strict=True)}
+
+    async def _sweep(self) -> None:
+        """Forget the receipts of this member's earlier lives."""
+        if self._swept:
+            return
+        self._swept = True
+        prefix = receipts_key(self._name)
+        try:
+            message = {"key": text64(prefix), "range_end": text64(end_of(prefix))}
+            await self._gateway.call("kv/deleterange", message, PATIENCE)
+        except (Refused, Interrupted, Unreachable) as error:
+            self._swept = False
+            raise _unavailable(error) from None
+
+
+def entry(pair: Json) -> Entry:
+    """An object from etcd's key and value."""
+    kind, id_ = of_object(bytes64(pair["key"]).decode())
+    return Entry(kind, id_, bytes64(pair.get("value", "")), number(pair, "mod_revision"))
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    return Unavailable(_reason(error))
+
+
+def _reason(error: BaseException) -> str:
+    return f"the managers' store does not answer ({str(error) or 'given up'}): is a majority of the managers up?"
+
+
+def _refusal(error: Refused) -> Exception:
+    if error.code == UNAVAILABLE:
+        return _unavailable(error)
+    return Failed(f"the managers' store refused: {error}")

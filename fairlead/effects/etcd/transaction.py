@@ -1,0 +1,76 @@
+"""What one commit asks of etcd: compares that must all hold, and what to do when they do.
+
+An object's version is the revision of its key's last write, so compares on it cost etcd an index look-up each. The name
+of an object is a key of its own that must not exist when it is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fairlead.effects.etcd.gateway import Json, text64
+from fairlead.effects.etcd.keys import name_key, object_key
+from fairlead.model.swarm.store import Fence, Write
+
+MOST_OPERATIONS = 512
+"""etcd's --max-txn-ops: 64 objects with their names and more."""
+
+
+def compares(writes: Sequence[Write], fence: Fence | None) -> Iterator[Json]:
+    """What must stand for the writes."""
+    if fence is not None:
+        yield created(fence.key, fence.revision)
+    for write in writes:
+        if write.version is not None:
+            yield modified(object_key(write.kind, write.id), write.version)
+        if takes_name(write):
+            yield created(name_key(write.kind, write.name), 0)
+
+
+def operations(writes: Sequence[Write]) -> Iterator[Json]:
+    """What the writes do. One key is touched once, as etcd demands."""
+    for write in writes:
+        key = object_key(write.kind, write.id)
+        yield delete(key) if write.value is None else put(key, write.value)
+        if takes_name(write):
+            yield put(name_key(write.kind, write.name), write.id.encode())
+        if gives_up_name(write):
+            yield delete(name_key(write.kind, write.old_name))
+
+
+def takes_name(write: Write) -> bool:
+    return write.value is not None and bool(write.name) and write.name.lower() != write.old_name.lower()
+
+
+def gives_up_name(write: Write) -> bool:
+    if not write.old_name:
+        return False
+    return write.value is None or write.name.lower() != write.old_name.lower()
+
+
+def created(key: str, revision: int) -> Json:
+    """Compare: the key was made at this revision (0: it does not exist)."""
+    return {"key": text64(key), "target": "CREATE", "result": "EQUAL", "create_revision": str(revision)}
+
+
+def modified(key: str, revision: int) -> Json:
+    """Compare: the key was last written at this revision (0: it does not exist)."""
+    return {"key": text64(key), "target": "MOD", "result": "EQUAL", "mod_revision": str(revision)}
+
+
+def holds(key: str, value: str) -> Json:
+    """Compare: the key has this value."""
+    return {"key": text64(key), "target": "VALUE", "result": "EQUAL", "value": text64(value)}
+
+
+def put(key: str, value: bytes, lease: int = 0) -> Json:
+    bound = {"lease": str(lease)} if lease else {}
+    return {"request_put": {"key": text64(key), "value": text64(value), **bound}}
+
+
+def delete(key: str) -> Json:
+    return {"request_delete_range": {"key": text64(key)}}
+
+
+def get(key: str) -> Json:
+    return {"request_range": {"key": text64(key)}}
