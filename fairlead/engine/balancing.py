@@ -1,36 +1,83 @@
-"""Load balancing on this node: services' elements in the sandboxes of their clients, and the node's ingress."""
+"""Load balancing on this node: the virtual addresses of swarm networks in the sandboxes of their clients.
+
+What is told is kept for every network, also for those on which no container of this host is. A sandbox's table is
+written whole when the sandbox comes to its networks, or when it is not known what it holds (after a restart of the
+daemon, or after the kernel refused something); every later change moves elements only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
 
-from fairlead.core.balance.service import Entrance, MeshKey, MeshService, VirtualService
-from fairlead.engine.fabric import Fabric
-from fairlead.model.endpoint import Endpoint
+from fairlead.core.balance.service import VirtualService
+from fairlead.core.balance.virtual import Services, sandbox_table
+from fairlead.engine.ports import Kernel
+from fairlead.engine.state import State
 from fairlead.model.network import Address
+from fairlead.model.plan import ChangeRules, Plan
+from fairlead.model.ruleset import Transaction
 from fairlead.model.sandbox import Sandbox
+
+_log = logging.getLogger("fairlead.engine.balancing")
 
 
 class Balancing:
-    """Keeps what it was told last and brings the kernel to it. Calls never raise for one sandbox's trouble: it is
-    logged, and what is missing there is made at the next change or at the next `joined`."""
+    """Calls never raise for one sandbox's trouble: it is logged, and the sandbox is written whole at its next turn."""
 
-    def __init__(self, fabric: Fabric) -> None:
-        self._fabric = fabric
+    def __init__(self, state: State, kernel: Kernel) -> None:
+        self._state, self._kernel = state, kernel
+        self._services: dict[str, Services] = {}
+        self._written: set[str] = set()
 
     async def services(self, network_id: str, changed: Mapping[Address, VirtualService | None]) -> None:
-        """These virtual addresses of the network are served so from now on; None: no longer at all. One call per
-        change, or one for many; each local sandbox on the network pays for the slots that move."""
+        """These virtual addresses of the network are served so from now on; None: no longer at all.
 
-    async def mesh(self, changed: Mapping[MeshKey, MeshService | None]) -> None:
-        """These ports are shown by this node and lead there from now on; None: no longer shown."""
+        Returns when every sandbox of this host that is on the network has it."""
+        before = self._services.get(network_id, Services())
+        self._services[network_id], difference = before.changed(changed)
+        if not difference:
+            return
+        await self._write((sandbox, difference) for sandbox in self._on(network_id))
 
-    async def entrances(self, nodes: Mapping[str, Entrance]) -> None:
-        """All nodes' ends of the mesh by node id, this one's included: local tasks answer clients through the one that
-        these came in by, and take nothing from anybody else."""
+    def drop(self, network_id: str) -> None:
+        """Nothing is known of the network any more (this node has left it)."""
+        self._services.pop(network_id, None)
 
-    async def joined(self, sandbox: Sandbox, endpoint: Endpoint) -> None:
-        """A sandbox has got an endpoint on a swarm network: called before its container's first instruction."""
+    async def settle(self, sandbox: Sandbox) -> None:
+        """The sandbox has come to a network or gone from one; its endpoints in the state are those it has now."""
+        if sandbox.ns and (sandbox.ns in self._written or self._of(sandbox)):
+            self._written.discard(sandbox.ns)
+            await self._write([(sandbox, None)])
 
-    async def left(self, sandbox: Sandbox, endpoint: Endpoint) -> None:
-        """The endpoint of a sandbox that goes on living has gone."""
+    def forget(self, sandbox: Sandbox) -> None:
+        """The sandbox is gone."""
+        self._written.discard(sandbox.ns)
+
+    def _on(self, network_id: str) -> list[Sandbox]:
+        containers = {endpoint.container_id for endpoint in self._state.endpoints_on(network_id)}
+        sandboxes = (self._state.sandboxes.get(container) for container in containers)
+        return [sandbox for sandbox in sandboxes if sandbox is not None and sandbox.ns]
+
+    def _of(self, sandbox: Sandbox) -> list[Services]:
+        endpoints = self._state.endpoints_of(sandbox.container_id)
+        return [known for endpoint in endpoints if (known := self._services.get(endpoint.network_id))]
+
+    async def _write(self, changes: Iterable[tuple[Sandbox, Transaction | None]]) -> None:
+        """Change sandboxes' tables; one whose contents are not known is written whole."""
+        await asyncio.gather(*(self._change(sandbox, change) for sandbox, change in changes))
+
+    async def _change(self, sandbox: Sandbox, change: Transaction | None) -> None:
+        if change is None or sandbox.ns not in self._written:
+            change = self._whole(sandbox)
+        self._written.add(sandbox.ns)
+        for fault in await self._kernel.attempt(Plan((ChangeRules(change, sandbox.ns),))):
+            self._written.discard(sandbox.ns)
+            if sandbox.container_id in self._state.sandboxes:
+                _log.error("virtual addresses: %s", fault, extra={"sandbox": sandbox.id})
+
+    def _whole(self, sandbox: Sandbox) -> Transaction:
+        table = sandbox_table()
+        elements = tuple(element for services in self._of(sandbox) for element in services.elements())
+        return Transaction(table.family, table.name, replace=table, add=elements)
