@@ -119,6 +119,8 @@ async def _start(config: DaemonConfig, running: AsyncExitStack) -> None:
     engine = Engine(config, world)
     documents = world.store.load()
     engine.state.load(documents)
+    engine.overlays.load_state(documents)
+    running.push_async_callback(engine.overlays.close)
     engine.system = System(engine, LinuxHost(config.data_root, config.hostname))
     await _furnish(engine, documents, running)
     await _settle(engine, documents, running)
@@ -178,6 +180,7 @@ async def _settle(engine: Engine, documents: Documents, running: AsyncExitStack)
     await reconcile.prepare(documents)
     await DefaultNetworks(engine.fabric, engine.networks).ensure()
     await reconcile.complete()
+    await engine.overlays.resume()
     await engine.containers.adopt()
 
 

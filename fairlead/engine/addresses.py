@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.ipam.leases import Interface, Leases
 from fairlead.engine.state import State
 from fairlead.model.endpoint import Endpoint, EndpointSpec
-from fairlead.model.network import Network
+from fairlead.model.errors import Failed
+from fairlead.model.network import SWARM, Network
 
 
 class Addresses:
@@ -24,6 +26,10 @@ class Addresses:
         leased: list[Interface] = []
         try:
             for version, asked in _families(network, spec):
+                if not asked and network.scope == SWARM and DRIVERS[network.driver].scope == SWARM:
+                    raise Failed(
+                        f"network {network.name} spans a swarm, whose managers have given no IPv{version} address"
+                    )
                 leased.append(leases.claim(asked) if asked else leases.lease(version))
         except BaseException:
             for address in leased:

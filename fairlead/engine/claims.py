@@ -82,7 +82,7 @@ class Claims:
             network_id=network.id,
             container_id=container.id,
             sandbox=place.sandbox,
-            name=container.name,
+            name=f"gateway_{short(place.sandbox)}" if wish.egress else container.name,
             ifname=ifname,
             mac=wish.spec.mac.lower() or _mac(container, network, ipv4, ipv6),
             ipv4=ipv4,
@@ -94,6 +94,7 @@ class Claims:
             order=place.order,
             spec=wish.spec,
             names=names_of(container, wish, network),
+            egress=wish.egress,
         )
 
     def update(self, endpoint: Endpoint) -> None:
@@ -117,7 +118,7 @@ class Claims:
 
 def names_of(container: Container, wish: Attachment, network: Network) -> tuple[str, ...]:
     """The DNS names of a container on a network: its own, its aliases, its short id, its hostname."""
-    if not gives_names(network):
+    if wish.egress or not gives_names(network):
         return ()
     asked = (container.name, *wish.spec.aliases, short(container.id), container.spec.network.hostname)
     return tuple(dict.fromkeys(name for name in asked if name))
@@ -136,7 +137,7 @@ def _mac(container: Container, network: Network, ipv4: IPv4Interface | None, ipv
 
 def _gateway(network: Network, version: int) -> Address | None:
     """Internal networks have none to offer: nothing leaves them."""
-    if network.internal:
+    if network.internal or not DRIVERS[network.driver].can.leads_out:
         return None
     return next((pool.gateway for pool in network.pools if pool.subnet.version == version), None)
 

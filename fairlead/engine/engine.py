@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fairlead.engine.events import EventBus
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.networks import Networks
+from fairlead.engine.overlay import Overlays
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.state import State
 from fairlead.engine.world import World
@@ -41,3 +42,4 @@ class Engine:
         self.fabric = Fabric(config, world, self.state, self.events)
         self.sandboxes = Sandboxes(self.fabric)
         self.networks = Networks(self.fabric, self.sandboxes)
+        self.overlays = Overlays(self.fabric, self.networks)

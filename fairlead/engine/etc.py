@@ -82,7 +82,7 @@ class Etc:
     def own_lines(self, container: Container, endpoints: Iterable[Endpoint]) -> list[HostsLine]:
         """One line for each of the container's addresses."""
         hostname = self.hostname(container, shared=False)
-        addresses = (address.ip for endpoint in endpoints for address in endpoint.addresses)
+        addresses = (address.ip for endpoint in endpoints if not endpoint.egress for address in endpoint.addresses)
         return [hosts.own_line(address, hostname, container.spec.network.domainname) for address in addresses]
 
     def add_lines(self, container: Container, endpoint: Endpoint) -> None:

@@ -34,6 +34,13 @@ class Expectation:
         )
         return DRIVERS[network.driver].expected(network, tuple(attachments), self._fabric.host.facts)
 
+    def namespaces(self) -> Iterator[str]:
+        """Those that networks have for themselves."""
+        for network in self._networks():
+            home = DRIVERS[network.driver].namespace(network, self._fabric.host.facts)
+            if home and self._state.endpoints_on(network.id):
+                yield home
+
     def of_sandboxes(self) -> Iterator[Operation]:
         """The default routes of every sandbox."""
         for sandbox in self._state.sandboxes.values():
@@ -59,7 +66,8 @@ class Expectation:
     def operations(self) -> list[Operation]:
         """Everything but the table, networks first."""
         listed = [operation for network in self._networks() for operation in self.of_network(network).operations]
-        return [*ground.settings(self._fabric.host.facts.features), *listed, *self.of_sandboxes()]
+        told = self._fabric.remotes.expected()
+        return [*ground.settings(self._fabric.host.facts.features), *listed, *self.of_sandboxes(), *told]
 
     def still_due(self, missing: Sequence[Operation]) -> list[Operation]:
         """Those of `missing` that are expected now.

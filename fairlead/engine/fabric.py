@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from fairlead.core.drivers.bridge_options import HOST_BINDING
+from fairlead.engine.balancing import Balancing
 from fairlead.engine.blame import blamed
 from fairlead.engine.claims import Claims
 from fairlead.engine.etc import Etc
@@ -16,6 +17,7 @@ from fairlead.engine.leasing import Leasing
 from fairlead.engine.locks import KeyedLocks
 from fairlead.engine.names import Names
 from fairlead.engine.publish import Publisher
+from fairlead.engine.remotes import Remotes
 from fairlead.engine.resolvers import Resolvers
 from fairlead.engine.state import State
 from fairlead.engine.wiring import Wiring
@@ -34,7 +36,7 @@ class Fabric:
         self.clock, self.entropy, self.store = world.clock, world.entropy, world.store
         self.kernel, self.namespaces, self.ports = world.kernel, world.namespaces, world.ports
         self.state = state
-        self.host = Host(world.kernel)
+        self.host = Host(world.kernel, config.netns_dir)
         self.host_ports = HostPorts()
         self.claims = Claims(state, world.entropy, self.host_ports)
         self.leasing = Leasing(world.leases)
@@ -42,6 +44,8 @@ class Fabric:
         self.wiring = Wiring(state, self.host)
         self.names = Names(world.name_server)
         self.resolvers = Resolvers(self.names, self.wiring)
+        self.remotes = Remotes(state, world.kernel, self.host)
+        self.balancing = Balancing(state, world.kernel)
         self.etc = Etc(config, world.etc)
         self.turns = KeyedLocks()
         self._events = events

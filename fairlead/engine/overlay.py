@@ -8,45 +8,163 @@ forwards to stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from fairlead.core.drivers import overlay_underlay
+from fairlead.core.drivers.contract import Neighbourhood, Site
+from fairlead.core.drivers.registry import DRIVERS
+from fairlead.engine import egress, records
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.networks import Networks
+from fairlead.model.change import Delete, Put
 from fairlead.model.discovery import Presence
-from fairlead.model.network import Address
+from fairlead.model.errors import Conflict, Failed
+from fairlead.model.host import Underlay
+from fairlead.model.network import SWARM, Address, Network
+from fairlead.model.plan import ChangeRules, Plan
+from fairlead.model.ruleset import Element, Key, Transaction
 from fairlead.model.swarm.cluster import EncryptionKey
 from fairlead.model.swarm.network import SwarmNetwork
+
+_KIND = "underlay"
+
+_log = logging.getLogger("fairlead.engine.overlay")
 
 
 class Overlays:
     """One per engine, from its birth. Nothing of it needs a swarm to be there."""
 
     def __init__(self, fabric: Fabric, networks: Networks) -> None:
-        raise NotImplementedError
+        self._fabric, self._networks = fabric, networks
+        self._state, self._remotes = fabric.state, fabric.remotes
+        self._peers: set[Address] = set()
+        self._trusted: set[Address] = set()
+        self._trusting: asyncio.Task[None] | None = None
+
+    def load_state(self, documents: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Take over what the store holds; before anything looks at the host."""
+        for document in documents.get(_KIND, {}).values():
+            self._fabric.host.underlay = records.decode(Underlay, document)
+
+    async def resume(self) -> None:
+        """After the kernel was brought in line at boot: take up what stands there of other nodes' endpoints."""
+        await self._remotes.settle(tuple(self._state.networks))
 
     # --- what the swarm decides -------------------------------------------------------------------
 
     async def enter(self, data_address: Address, port: int) -> None:
         """This host is in a swarm: its overlay packets arrive at this address and UDP port. Makes `docker_gwbridge`.
         Idempotent; a changed address or port moves every network over."""
-        raise NotImplementedError
+        host, wanted = self._fabric.host, Underlay(data_address, port)
+        if host.underlay != wanted:
+            before, host.underlay = host.underlay, wanted
+            await self._fabric.store.commit([Put(_KIND, _KIND, records.encode(wanted))])
+            await host.look()
+            if before is not None:
+                await self._move()
+        if self._state.find_network(egress.NAME) is None:
+            try:
+                await self._networks.create(egress.SPEC)
+            except Conflict:
+                _log.debug("somebody else makes %s", egress.NAME)
+
+    async def _move(self) -> None:
+        """Devices are bound to their address and port: make them anew."""
+        for network in self._swarm_networks():
+            endpoints = self._state.endpoints_on(network.id)
+            driver, facts = DRIVERS[network.driver], self._fabric.host.facts
+            if not endpoints:
+                continue
+            await self._fabric.kernel.attempt(driver.remove(network, self._around()))
+            sandboxes = self._state.sandboxes
+            plans = (
+                driver.attach(
+                    network, each, Site(facts, sandboxes[each.container_id].ns, sandboxes[each.container_id].ipv6)
+                )
+                for each in endpoints
+                if each.container_id in sandboxes
+            )
+            for fault in await self._fabric.kernel.attempt(sum(plans, Plan())):
+                _log.error("moving a network to another address: %s", fault, extra={"network": network.id})
+            self._remotes.renew(network)
+        await self._remotes.settle([network.id for network in self._swarm_networks()])
 
     async def leave(self) -> None:
         """No swarm any more: every swarm network is forgotten, and packets of all peers are refused."""
-        raise NotImplementedError
+        for network in self._swarm_networks():
+            await self.release(network.id)
+        self._remotes.forget()
+        self._peers.clear()
+        self._fabric.host.underlay = None
+        await self._fabric.store.commit([Delete(_KIND, _KIND)])
+        await self._fabric.host.look()
+        gone = Transaction(overlay_underlay.FAMILY, overlay_underlay.NAME, destroy=True)
+        await self._fabric.kernel.attempt(Plan((ChangeRules(gone),)))
 
     async def ensure(self, network: SwarmNetwork, data_address: Address, port: int) -> None:
         """From now on containers can be put on it by its id or name. Idempotent; nothing is in the kernel before its
         first endpoint. Raises Refusal with the reason when this host cannot have such a network."""
-        raise NotImplementedError
+        await self.enter(data_address, port)
+        wanted = _local(network)
+        there = self._state.networks.get(network.id)
+        if there == wanted:
+            return
+        driver = DRIVERS.get(wanted.driver)
+        if driver is None or driver.scope != SWARM:
+            raise Failed(f"network {wanted.name} has the driver {wanted.driver}, which does not span hosts")
+        await self._fabric.host.look()
+        for warning in driver.validate(wanted, self._around()):
+            _log.warning(warning, extra={"network": wanted.id})
+        await self._fabric.store.commit([records.put(wanted)])
+        self._state.put_network(wanted)
+        self._remotes.known(wanted)
 
     async def release(self, network_id: str) -> None:
         """No container of this host is on it any more: it is forgotten and everything of it removed."""
-        raise NotImplementedError
+        network = self._state.networks.get(network_id)
+        if network is None:
+            return
+        users = self._state.users_of(network_id)
+        if users:
+            raise Conflict(f"network {network.name} still has endpoints here: {', '.join(user.name for user in users)}")
+        await self._fabric.store.commit([records.delete(network)])
+        self._state.drop_network(network_id)
+        self._fabric.claims.addresses.forget(network_id)
+        plan = DRIVERS[network.driver].remove(network, self._around())
+        for fault in await self._fabric.kernel.attempt(plan):
+            _log.error("a network was not wholly removed: %s", fault, extra={"network": network_id})
+
+    def _swarm_networks(self) -> list[Network]:
+        return [network for network in self._state.networks.values() if network.scope == SWARM]
+
+    def _around(self) -> Neighbourhood:
+        return Neighbourhood(self._fabric.host.facts, tuple(self._state.networks.values()))
+
+    # --- whom to trust ----------------------------------------------------------------------------
 
     async def peers(self, addresses: Iterable[Address]) -> None:
         """The data addresses of all other nodes, each time all of them: only from there overlay packets are taken."""
-        raise NotImplementedError
+        self._peers = set(addresses)
+        await self._trust()
+
+    async def _trust(self) -> None:
+        """Let in the nodes that the managers name, and those from which endpoints are announced: what reaches gossip
+        is a node of ours even while no manager knows."""
+        self._trusted = self._peers | self._remotes.vteps()
+        wanted = {element.key: element for element in overlay_underlay.peer_elements(self._trusted)}
+        family, name = overlay_underlay.FAMILY, overlay_underlay.NAME
+        kernel = self._fabric.kernel
+        there: dict[Key, Element] = {}
+        for each in ("peers4", "peers6"):
+            there |= {element.key: element for element in await kernel.elements(family, name, each) or ()}
+        added = tuple(wanted[key] for key in wanted.keys() - there.keys())
+        removed = tuple(there[key] for key in there.keys() - wanted.keys())
+        ensured = ChangeRules(overlay_underlay.ensure(self._fabric.host.facts.features))
+        if added or removed:
+            await kernel.apply(Plan((ensured, ChangeRules(Transaction(family, name, add=added, remove=removed)))))
 
     async def keys(self, keys: Sequence[EncryptionKey], primary: int) -> None:
         """The swarm's IPsec keys, all of them each time; `primary` is the Lamport time of the one to send with."""
@@ -56,17 +174,49 @@ class Overlays:
 
     def remote(self, network_id: str, presence: Presence) -> None:
         """An endpoint on another node: new, or changed. Written to the kernel in batches, within milliseconds."""
-        raise NotImplementedError
+        self._remotes.put(network_id, presence)
+        if presence.vtep not in self._trusted and (self._trusting is None or self._trusting.done()):
+            self._trusting = asyncio.get_running_loop().create_task(self._trust())
 
     def remote_gone(self, network_id: str, endpoint_id: str) -> None:
         """It is not there any more."""
-        raise NotImplementedError
+        self._remotes.drop(network_id, endpoint_id)
 
     def told(self, network_id: str) -> None:
         """Every remote endpoint that is known anywhere has been told since the start: what the kernel still forwards
         beyond them is stale and goes. To be called once the network's table has been compared with another node's."""
-        raise NotImplementedError
+        self._remotes.complete(network_id)
 
     async def settled(self) -> None:
         """Returns when everything that was told until now is in the kernel."""
-        raise NotImplementedError
+        if self._trusting is not None:
+            await self._trusting
+        await self._remotes.written()
+
+    async def close(self) -> None:
+        await self._remotes.close()
+        if self._trusting is not None:
+            self._trusting.cancel()
+            await asyncio.gather(self._trusting, return_exceptions=True)
+
+
+def _local(network: SwarmNetwork) -> Network:
+    """The network as this host knows it. Its addresses are all asked for: the swarm has chosen each."""
+    spec, versions = network.spec, {pool.subnet.version for pool in network.pools}
+    return Network(
+        id=network.id,
+        name=network.name,
+        driver=network.driver,
+        created=network.created,
+        scope=SWARM,
+        internal=spec.internal,
+        attachable=spec.attachable,
+        ingress=spec.ingress,
+        ipv4=4 in versions,
+        ipv6=6 in versions,
+        ipam_driver=spec.ipam_driver or "default",
+        ipam_options=spec.ipam_options,
+        pools=tuple(replace(pool, requested=True) for pool in network.pools),
+        options=network.options,
+        labels=spec.labels,
+    )

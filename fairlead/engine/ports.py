@@ -16,7 +16,7 @@ from fairlead.model.image import Layer, Platform, RegistryAuth
 from fairlead.model.lease import Lease, LeaseRequest
 from fairlead.model.network import Address
 from fairlead.model.observed import Drift, ObservedLink
-from fairlead.model.plan import Operation, Plan
+from fairlead.model.plan import AddFdb, AddNeighbour, Operation, Plan
 from fairlead.model.reference import Reference
 from fairlead.model.ruleset import Element
 from fairlead.model.system import HostDescription
@@ -90,6 +90,10 @@ class Kernel(Protocol):
 
     async def elements(self, family: str, table: str, set_name: str) -> Sequence[Element] | None:
         """The elements of a set or map; None when the table or set is not there."""
+        ...
+
+    async def stations(self, ns: str) -> Sequence[AddFdb | AddNeighbour]:
+        """What the VXLAN devices of a namespace forward to, and the permanent neighbours behind them."""
         ...
 
     async def missing(self, operations: Sequence[Operation]) -> Sequence[Operation]:

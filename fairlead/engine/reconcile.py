@@ -121,11 +121,17 @@ class Reconcile:
         if stray:
             _log.info("removing links that belong to nothing", extra={"links": ",".join(sorted(stray))})
             await self._fabric.kernel.attempt(Plan(tuple(DelLink(name, deferred=True) for name in stray)))
-        alive = {sandbox.ns for sandbox in self._state.sandboxes.values()}
+        alive = {sandbox.ns for sandbox in self._state.sandboxes.values()} | set(self._expectation.namespaces())
         for path in await self._fabric.namespaces.existing():
             if path not in alive:
                 _log.info("removing a namespace that belongs to nothing", extra={"path": path})
+                await self._clear(path)
                 await self._fabric.namespaces.release(path)
+
+    async def _clear(self, path: str) -> None:
+        """Links that would go on using something of the host until the kernel takes the namespace down."""
+        vxlans = [link.name for link in await self._fabric.kernel.links(path) if link.kind == "vxlan"]
+        await self._fabric.kernel.attempt(Plan(tuple(DelLink(name, path) for name in vxlans)))
 
     def _exists(self, owned: names.Owned) -> bool:
         return owned.id in (self._state.networks if owned.kind == names.NETWORK else self._state.endpoints)

@@ -44,7 +44,8 @@ class SandboxChange:
             claimed = await fabric.leasing.acquire(container, claimed, network)
             undo.push_async_callback(fabric.leasing.release, container, claimed, network)
             after = await self._with_ports(container, [*before, claimed], undo)
-            wishes = wanted.put(replace(wish, network_id=network.id, names=claimed.names))
+            fulfilled = replace(wish, network_id=network.id, names=claimed.names)
+            wishes = wanted if wish.egress else wanted.put(fulfilled)
             sandbox = await self._listen(container, sandbox, before, after)
             await self._wire(sandbox, before, after, undo)
             await fabric.store.commit([*_written(before, after), records.put(wishes), records.put(sandbox)])
@@ -52,6 +53,8 @@ class SandboxChange:
         fabric.state.attachments[container.id] = wishes
         fabric.state.sandboxes[container.id] = sandbox
         await self._show(sandbox, before, after)
+        await fabric.remotes.settle((network.id,))
+        await fabric.balancing.settle(sandbox)
         fabric.etc.add_lines(container, after[-1])
 
     async def _with_ports(
@@ -113,6 +116,8 @@ class SandboxChange:
             await fabric.publisher.withdraw(endpoint.id, endpoint.published)
         fabric.claims.abandon(endpoint)
         await self._show(sandbox, remaining, after)
+        await fabric.remotes.settle((endpoint.network_id,))
+        await fabric.balancing.settle(sandbox)
         fabric.etc.drop_lines(container, endpoint)
         if faults:
             _log.error("an endpoint was not wholly removed: %s", faults[0], extra={"endpoint": endpoint.id})

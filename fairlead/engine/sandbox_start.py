@@ -48,6 +48,8 @@ class SandboxStart:
         for endpoint in endpoints:
             fabric.claims.keep(endpoint)
         fabric.resolvers.know(sandbox, endpoints, endpoints)
+        await fabric.remotes.settle(endpoint.network_id for endpoint in endpoints)
+        await fabric.balancing.settle(sandbox)
         return sandbox, endpoints
 
     async def _open(self, container: Container, placed: Placed, undo: AsyncExitStack) -> Sandbox:
@@ -134,7 +136,11 @@ class SandboxStart:
 
 def _fulfilled(placed: Placed, endpoints: Sequence[Endpoint]) -> Sequence[Attachment]:
     pairs = zip(placed, endpoints, strict=True)
-    return [replace(wish, network_id=network.id, names=endpoint.names) for (wish, network), endpoint in pairs]
+    return [
+        replace(wish, network_id=network.id, names=endpoint.names)
+        for (wish, network), endpoint in pairs
+        if not wish.egress
+    ]
 
 
 def _check_combination(placed: Placed) -> None:

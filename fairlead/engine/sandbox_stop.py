@@ -30,6 +30,8 @@ class SandboxStop:
         faults = await fabric.kernel.attempt(sum(plans, Plan()))
         for endpoint in endpoints:
             await self._give_back(endpoint)
+        await fabric.remotes.settle(endpoint.network_id for endpoint in endpoints)
+        fabric.balancing.forget(sandbox)
         if sandbox.ns:
             await fabric.namespaces.release(sandbox.ns)
         if faults:

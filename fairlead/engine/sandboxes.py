@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from fairlead.engine import records
+from fairlead.engine import egress, records
 from fairlead.engine.blame import blamed
 from fairlead.engine.etc import Written
 from fairlead.engine.fabric import Fabric
@@ -96,8 +96,9 @@ class Sandboxes:
                 sandbox, endpoints = await self._start.run(container, placed)
             await self._fabric.kernel.attempt(self._linking.opened(container))
             written = self._write_files(container, sandbox, endpoints, links)
-        for _, network in placed:
-            self._fabric.announce(network, "connect", container=container.id)
+        for wish, network in placed:
+            if not wish.egress:
+                self._fabric.announce(network, "connect", container=container.id)
         return _started(sandbox, written, tuple(line for link in links for line in link.environment()))
 
     async def stop(self, container_id: str) -> None:
@@ -112,14 +113,14 @@ class Sandboxes:
             endpoints = await self._stop.run(sandbox)
         for endpoint in endpoints:
             network = self._state.networks.get(endpoint.network_id)
-            if network is not None:
+            if network is not None and not endpoint.egress:
                 self._fabric.announce(network, "disconnect", container=container_id)
 
     async def rename(self, container: Container) -> None:
         """The container (already renamed in the state) answers to its new name at once."""
         async with self._fabric.turns.of(container.id):
             before = self._state.endpoints_of(container.id)
-            old = before[0].name if before else ""
+            old = next((endpoint.name for endpoint in before if not endpoint.egress), "")
             renamed = [_renamed(endpoint, old, container.name) for endpoint in before]
             await self._fabric.store.commit([records.put(endpoint) for endpoint in renamed])
             for endpoint in renamed:
@@ -139,6 +140,7 @@ class Sandboxes:
             wanted = self.attachments(container)
             if container.id in self._state.sandboxes:
                 await self._change.connect(container, wanted, wish, network)
+                await self._keep_way_out(container)
             else:
                 await self._want(wanted.put(wish))
 
@@ -146,15 +148,27 @@ class Sandboxes:
         """Take a container off a network; False when it was not on it."""
         async with self._fabric.turns.of(container.id):
             wanted = self.attachments(container)
-            endpoints = self._state.endpoints_of(container.id)
+            endpoints = [item for item in self._state.endpoints_of(container.id) if not item.egress]
             endpoint = next((item for item in endpoints if item.network_id == network.id), None)
             if endpoint is not None:
                 await self._change.disconnect(container, wanted.without(network.name), endpoint)
+                await self._keep_way_out(container)
             elif wanted.find(network.name) is not None and container.id not in self._state.sandboxes:
                 await self._want(wanted.without(network.name))
             else:
                 return False
             return True
+
+    async def _keep_way_out(self, container: Container) -> None:
+        """The networks of a running container changed: bring or take the leg that leads outside besides."""
+        endpoints, wanted = self._state.endpoints_of(container.id), self.attachments(container)
+        leg = next((endpoint for endpoint in endpoints if endpoint.egress), None)
+        others = (self._state.networks[endpoint.network_id] for endpoint in endpoints if not endpoint.egress)
+        if egress.needed(others):
+            if leg is None:
+                await self._change.connect(container, wanted, egress.WISH, egress.network(self._state))
+        elif leg is not None:
+            await self._change.disconnect(container, wanted, leg)
 
     async def _want(self, wanted: Attachments) -> None:
         await self._fabric.store.commit([records.put(wanted)])
@@ -170,6 +184,8 @@ class Sandboxes:
                 continue
             network = self._state.network(wish.network)
             placed.append((replace(wish, network=network.name), network))
+        if egress.needed(network for _, network in placed):
+            placed.append((egress.WISH, egress.network(self._state)))
         return placed
 
     def _join(self, reference: str) -> StartedSandbox:

@@ -16,13 +16,14 @@ from fairlead.model.endpoint import EndpointSpec
 class Attachment:
     """One wish. `network_id` is the network's id when it was last used, "" before that; `names` are the DNS names
     given at that time or at connect. `typed` tells whether the user gave an endpoint configuration at all (the API
-    shows an empty one and none differently)."""
+    shows an empty one and none differently). `egress`: nobody's wish, but the engine's, for a way out."""
 
     network: str
     spec: EndpointSpec = field(default_factory=EndpointSpec)
     network_id: str = ""
     names: tuple[str, ...] = ()
     typed: bool = False
+    egress: bool = False
 
 
 @dataclass(frozen=True, slots=True)

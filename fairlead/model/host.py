@@ -23,6 +23,16 @@ class HostLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Underlay:
+    """What carries overlay networks: this host's address among the other nodes, the UDP port, and the largest packet
+    that fits on the way to them."""
+
+    address: Address
+    port: int = 4789
+    mtu: int = 1500
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
     """The host at one moment.
 
@@ -30,7 +40,8 @@ class HostFacts:
     `addresses` every local address, `held` (link, address) for each of them, `nameservers` those of the host's
     resolv.conf. `features` are kernel abilities by name: "bridge", "vxlan", "macvlan", "ipvlan", "8021q", "dummy",
     "ip_vs", "esp", "netem", "nft_fib", "sctp", "br_netfilter". `owner` tags every kernel object of this daemon (derived
-    from exec-root), so that another daemon's objects are never taken for ours.
+    from exec-root), so that another daemon's objects are never taken for ours. `namespaces` is the directory of the
+    files that keep network namespaces. `underlay` is there while the host is in a swarm.
     """
 
     links: Mapping[str, HostLink] = field(default_factory=dict)
@@ -42,3 +53,5 @@ class HostFacts:
     mtu: int = 1500
     features: frozenset[str] = frozenset()
     owner: str = "fairlead"
+    namespaces: str = ""
+    underlay: Underlay | None = None

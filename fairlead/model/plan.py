@@ -18,7 +18,28 @@ from fairlead.model.network import Address, Subnet
 from fairlead.model.ruleset import Transaction
 
 HOST = ""
+EVERYBODY = "00:00:00:00:00:00"
 Interface = IPv4Interface | IPv6Interface
+
+
+@dataclass(frozen=True, slots=True)
+class AddNamespace:
+    """A namespace of a network's own, kept under the file `ns`."""
+
+    ns: str
+
+    def inverse(self) -> DelNamespace:
+        return DelNamespace(self.ns)
+
+
+@dataclass(frozen=True, slots=True)
+class DelNamespace:
+    """Forget it; its links die with it, a moment later."""
+
+    ns: str
+
+    def inverse(self) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +244,8 @@ class DelNeighbour:
 
 @dataclass(frozen=True, slots=True)
 class AddFdb:
-    """A permanent VXLAN forwarding entry: `mac` lives behind the VTEP `remote`."""
+    """A permanent VXLAN forwarding entry: `mac` lives behind the VTEP `remote`. There may be several for `EVERYBODY`:
+    what has no entry of its own is sent to each of them."""
 
     link: str
     mac: str
@@ -243,6 +265,28 @@ class DelFdb:
 
     def inverse(self) -> AddFdb:
         return AddFdb(self.link, self.mac, self.remote, self.ns)
+
+
+@dataclass(frozen=True, slots=True)
+class AddPortEntry:
+    """A static entry in the table of the bridge whose port `link` is: `mac` lives there and nowhere else."""
+
+    link: str
+    mac: str
+    ns: str = HOST
+
+    def inverse(self) -> DelPortEntry:
+        return DelPortEntry(self.link, self.mac, self.ns)
+
+
+@dataclass(frozen=True, slots=True)
+class DelPortEntry:
+    link: str
+    mac: str
+    ns: str = HOST
+
+    def inverse(self) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +345,9 @@ class FlushFlows:
 
 
 Operation = (
-    AddBridge
+    AddNamespace
+    | DelNamespace
+    | AddBridge
     | AddVeth
     | AddMacvlan
     | AddVlan
@@ -317,6 +363,8 @@ Operation = (
     | DelNeighbour
     | AddFdb
     | DelFdb
+    | AddPortEntry
+    | DelPortEntry
     | SetSysctl
     | AnnounceAddress
     | ChangeRules

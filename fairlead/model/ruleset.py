@@ -9,7 +9,7 @@ A rule is a tuple of statements. Matches come first, a verdict or a translation 
 
 Types of keys and data, by nft's names and what stands for them in Python:
 `ipv4_addr` IPv4Address or IPv4Network, `ipv6_addr` likewise, `inet_proto` int, `inet_service` int,
-`ifname` str, `mark` int, `ether_addr` str, `verdict` a `Verdict`. `Interval(low, high)` stands for a
+`vxlan_id` int, `ifname` str, `mark` int, `ether_addr` str, `verdict` a `Verdict`. `Interval(low, high)` stands for a
 range in a set or map whose flags hold "interval". A concatenation is a tuple.
 """
 
@@ -49,7 +49,8 @@ Data = tuple[Scalar, ...] | Verdict | None
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """`iifname`, `oifname`, `l4proto`, `nfproto` (2 or 10), `mark`, `pkttype`, `iiftype`."""
+    """`iifname`, `oifname`, `l4proto`, `nfproto` (2 or 10), `mark`, `pkttype`, `iiftype`, `ipsec` (1: it came out of
+    encryption)."""
 
     key: str
 
@@ -57,7 +58,7 @@ class Meta:
 @dataclass(frozen=True, slots=True)
 class Payload:
     """A header field: ("ip", "saddr"), ("ip6", "daddr"), ("th", "dport"), ("tcp", "flags"),
-    ("ether", "saddr"), ("ether", "type"), ("arp", "saddr ip"), ("icmpv6", "type"), ("udp", "dport")."""
+    ("ether", "saddr"), ("ether", "type"), ("arp", "saddr ip"), ("icmpv6", "type"), ("udp", "dport"), ("vxlan", "vni")."""
 
     header: str
     field: str
@@ -70,6 +71,13 @@ class Ct:
 
     key: str
     family: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rt:
+    """Of the route that was found: `ipsec`, 1 when it leads through encryption."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,7 @@ class MapLookup:
     name: str
 
 
-Selector = Meta | Payload | Ct | Fib | Numgen | Jhash | MapLookup
+Selector = Meta | Payload | Ct | Rt | Fib | Numgen | Jhash | MapLookup
 
 
 # --- what a rule does -----------------------------------------------------------------------------

@@ -60,6 +60,9 @@ class Bridge:
     def stands_on(self, network: Network) -> tuple[str, ...]:
         return ()
 
+    def namespace(self, network: Network, facts: HostFacts) -> str:
+        return ""
+
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
         warnings = bridge_options.check(network.options)
         chosen = bridge_options.read(network.options)

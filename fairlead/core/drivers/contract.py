@@ -40,6 +40,7 @@ class Abilities:
     - `holds_gateway`: the gateway is this host, at the network's own interface.
     - `own_mac`: endpoints have a hardware address of their own.
     - `reaches_host`: host and container can talk over it (what `host-gateway` needs).
+    - `leads_out`: it can be the way to the outside; a container on others alone gets one besides.
     """
 
     addressed: bool = True
@@ -51,6 +52,7 @@ class Abilities:
     holds_gateway: bool = False
     own_mac: bool = True
     reaches_host: bool = False
+    leads_out: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,10 @@ class Driver(Protocol):
 
     def stands_on(self, network: Network) -> tuple[str, ...]:
         """Links of the host that the network needs and does not make; when one comes back, it is to be repaired."""
+        ...
+
+    def namespace(self, network: Network, facts: HostFacts) -> str:
+        """The file of the namespace that the network has for itself while endpoints are on it; "" for none."""
         ...
 
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:

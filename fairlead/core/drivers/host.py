@@ -32,6 +32,9 @@ class Bare:
     def stands_on(self, network: Network) -> tuple[str, ...]:
         return ()
 
+    def namespace(self, network: Network, facts: HostFacts) -> str:
+        return ""
+
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
         if any(other.driver == self.name for other in around.others):
             raise NotAllowed(f'only one instance of "{self.name}" network is allowed')

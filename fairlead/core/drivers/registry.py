@@ -11,9 +11,10 @@ from fairlead.core.drivers.host import Host
 from fairlead.core.drivers.ipvlan import Ipvlan
 from fairlead.core.drivers.macvlan import Macvlan
 from fairlead.core.drivers.null import Null
+from fairlead.core.drivers.overlay import Overlay
 from fairlead.model.errors import NotFound
 
-_ALL: tuple[Driver, ...] = (Bridge(), Host(), Null(), Macvlan(), Ipvlan())
+_ALL: tuple[Driver, ...] = (Bridge(), Host(), Null(), Macvlan(), Ipvlan(), Overlay())
 
 DRIVERS: Mapping[str, Driver] = MappingProxyType({driver.name: driver for driver in _ALL})
 

@@ -49,6 +49,9 @@ class Sublink(ABC):
     def stands_on(self, network: Network) -> tuple[str, ...]:
         return parents.needs(network)
 
+    def namespace(self, network: Network, facts: HostFacts) -> str:
+        return ""
+
     def _require(self, facts: HostFacts) -> None:
         if self.name not in facts.features:
             raise Failed(f"this kernel has no {self.name}: load its module, or choose another driver")

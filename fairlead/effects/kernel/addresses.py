@@ -7,9 +7,9 @@ from ipaddress import ip_network
 from struct import Struct
 
 from fairlead.effects.kernel.attributes import attribute, hardware, parse, read_address, read_u32, u32
-from fairlead.effects.kernel.netlink import NEW, PUT, Channel, Message
+from fairlead.effects.kernel.netlink import APPEND, CREATE, NEW, PUT, Channel, Message
 from fairlead.model.network import Address, Subnet
-from fairlead.model.plan import Interface
+from fairlead.model.plan import EVERYBODY, Interface
 
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
@@ -30,7 +30,7 @@ _UNIVERSE, _LINK_SCOPE, _NOWHERE = 0, 253, 255
 
 _NEIGHBOUR = Struct("=BxxxiHBB")
 _NDA_DST, _NDA_LLADDR, _NDA_IFINDEX = 1, 2, 8
-_PERMANENT, _NTF_SELF = 0x80, 0x02
+_PERMANENT, _NOARP, _NTF_SELF, _NTF_MASTER = 0x80, 0x40, 0x02, 0x04
 
 
 def new_address(index: int, address: Interface) -> Message:
@@ -140,9 +140,24 @@ def del_neighbour(index: int, address: Address) -> Message:
 
 
 def put_forwarding(index: int, mac: str, remote: Address, exclusive: bool) -> Message:
-    """A permanent VXLAN forwarding entry in the device's own table (`bridge fdb ... self permanent`)."""
-    flags = NEW if exclusive else PUT
+    """A permanent VXLAN forwarding entry in the device's own table (`bridge fdb ... self permanent`). Those for
+    everybody stand beside each other."""
+    flags = CREATE | APPEND if mac == EVERYBODY else NEW if exclusive else PUT
     return Message(NEWNEIGH, flags, _forwarding_body(index, mac, remote))
+
+
+def put_port_entry(index: int, mac: str, exclusive: bool) -> Message:
+    """A static entry of the bridge that the link is a port of (`bridge fdb ... master static`)."""
+    flags = NEW if exclusive else PUT
+    return Message(NEWNEIGH, flags, _port_entry_body(index, mac))
+
+
+def del_port_entry(index: int, mac: str) -> Message:
+    return Message(DELNEIGH, 0, _port_entry_body(index, mac))
+
+
+def _port_entry_body(index: int, mac: str) -> bytes:
+    return _NEIGHBOUR.pack(_AF_BRIDGE, index, _NOARP, _NTF_MASTER, 0) + hardware(_NDA_LLADDR, mac)
 
 
 def del_forwarding(index: int, mac: str, remote: Address) -> Message:
@@ -159,6 +174,11 @@ def every_neighbour(index: int, bridge: bool) -> Message:
     if bridge:
         return Message(GETNEIGH, 0, _NEIGHBOUR.pack(_AF_BRIDGE, index, 0, 0, 0))
     return Message(GETNEIGH, 0, _NEIGHBOUR.pack(0, 0, 0, 0, 0) + u32(_NDA_IFINDEX, index))
+
+
+def is_permanent(payload: bytes) -> bool:
+    state: int = _NEIGHBOUR.unpack_from(payload)[2]
+    return bool(state & _PERMANENT)
 
 
 def read_neighbour(payload: bytes) -> tuple[int, Address | None, bytes]:

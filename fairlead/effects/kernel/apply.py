@@ -57,6 +57,13 @@ class Run:
             self._places[ns] = Place(ns)
         return self._places[ns]
 
+    def leave(self, ns: str) -> None:
+        """Forget what is open of a namespace that comes or goes."""
+        place = self._places.pop(ns, None)
+        if place is not None:
+            place.close()
+            self._at = None
+
     def index(self, place: Place, name: str, words: str) -> int:
         """The index of a link. Raises KernelRefused when there is none."""
         if name not in place.indexes:

@@ -16,7 +16,7 @@ from fairlead.effects.kernel.reaper import Reaper
 from fairlead.effects.kernel.worker import Worker
 from fairlead.model.host import HostFacts
 from fairlead.model.observed import Drift, ObservedLink
-from fairlead.model.plan import HOST, Operation, Plan
+from fairlead.model.plan import HOST, AddFdb, AddNeighbour, Operation, Plan
 from fairlead.model.ruleset import Element
 
 
@@ -77,6 +77,16 @@ class LinuxKernel:
 
     def _elements(self, family: str, table: str, set_name: str) -> list[Element] | None:
         return self._executor.host.nftables.elements(family, table, set_name)
+
+    async def stations(self, ns: str) -> Sequence[AddFdb | AddNeighbour]:
+        return await self._worker.run(self._stations, ns)
+
+    def _stations(self, ns: str) -> list[AddFdb | AddNeighbour]:
+        place = Place(ns)
+        try:
+            return observe.observe_stations(place)
+        finally:
+            place.close()
 
     async def missing(self, operations: Sequence[Operation]) -> Sequence[Operation]:
         return await self._worker.run(verify.missing, self._executor.host, operations)

@@ -63,8 +63,12 @@ def load_immediate(raw: bytes, slot: int) -> bytes:
     return expression("immediate", be32(1, register(slot)), _data(2, raw))
 
 
+def load_rt(key: int, slot: int) -> bytes:
+    return expression("rt", be32(2, key), be32(1, register(slot)))
+
+
 def load_route_mss(slot: int) -> bytes:
-    return expression("rt", be32(2, _ROUTE_MSS), be32(1, register(slot)))
+    return load_rt(_ROUTE_MSS, slot)
 
 
 def set_meta(key: int, slot: int) -> bytes:

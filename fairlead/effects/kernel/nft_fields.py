@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fairlead.effects.kernel.nft_types import DataType, type_named
-from fairlead.model.ruleset import Ct, Fib, Meta, Payload
+from fairlead.model.ruleset import Ct, Fib, Meta, Payload, Rt
 
 LINK, NETWORK, TRANSPORT = 0, 1, 2
 
@@ -25,6 +25,7 @@ META = {
     "pkttype": (19, "pkt_type"),
     "iifgroup": (21, "devgroup"),
     "oifgroup": (22, "devgroup"),
+    "ipsec": (25, "boolean"),
 }
 
 CT = {
@@ -45,6 +46,8 @@ CT_ADDRESSES = {
     ("daddr", "ip6"): (22, "ipv6_addr"),
 }
 DIRECTIONS = {"original": 0, "reply": 1}
+
+RT = {"ipsec": (4, "boolean")}
 
 FIB_FLAGS = {"saddr": 1, "daddr": 2, "mark": 4, "iif": 8, "oif": 16}
 FIB_RESULTS = {"oif": (1, "iface_index"), "oifname": (2, "ifname"), "type": (3, "fib_addrtype")}
@@ -86,13 +89,14 @@ _PAYLOAD = {
     "tcp": (TRANSPORT, {**_PORTS, "flags": (13, "tcp_flag")}),
     "udp": (TRANSPORT, _PORTS),
     "sctp": (TRANSPORT, _PORTS),
+    "vxlan": (TRANSPORT, {"vni": (12, "vxlan_id")}),
     "icmp": (TRANSPORT, {"type": (0, "icmp_type"), "code": (1, "inet_proto")}),
     "icmpv6": (TRANSPORT, {"type": (0, "icmpv6_type"), "code": (1, "inet_proto"), "taddr": (8, "ipv6_addr")}),
 }
 
 NETWORK_PROTOCOLS = {"ip": (2, 0x0800), "ip6": (10, 0x86DD), "arp": (3, 0x0806)}
 """Header: (nfproto, EtherType)."""
-TRANSPORT_PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132}
+TRANSPORT_PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "vxlan": 17, "icmpv6": 58, "sctp": 132}
 IMPLIED_NETWORK = {"icmp": "ip", "icmpv6": "ip6"}
 TABLE_NETWORK = {"ip": "ip", "ip6": "ip6", "arp": "arp"}
 """The network header of tables that see only one."""
@@ -144,6 +148,13 @@ def meta_key(selector: Meta) -> tuple[int, DataType]:
     if selector.key not in META:
         raise ValueError(f"no meta key {selector.key}")
     number, kind = META[selector.key]
+    return number, type_named(kind)
+
+
+def rt_key(selector: Rt) -> tuple[int, DataType]:
+    if selector.key not in RT:
+        raise ValueError(f"no rt key {selector.key}")
+    number, kind = RT[selector.key]
     return number, type_named(kind)
 
 

@@ -36,6 +36,7 @@ from fairlead.model.ruleset import (
     Payload,
     Redirect,
     Reject,
+    Rt,
     Rule,
     Scalar,
     Selector,
@@ -165,6 +166,8 @@ class RuleCompiler:
                 return vm.load_payload(fields.payload_field(selector), slot)
             case Ct():
                 return vm.load_ct(fields.ct_key(selector), slot)
+            case Rt():
+                return vm.load_rt(fields.rt_key(selector)[0], slot)
             case Fib():
                 flags, result, _ = fields.fib_parts(selector)
                 return vm.load_fib(flags, result, slot)
@@ -185,6 +188,8 @@ class RuleCompiler:
                 return fields.payload_field(selector).type
             case Ct():
                 return fields.ct_key(selector).type
+            case Rt():
+                return fields.rt_key(selector)[1]
             case Fib():
                 return fields.fib_parts(selector)[2]
             case MapLookup(_, name):

@@ -96,6 +96,8 @@ TYPES = {
     for kind in (
         DataType("nf_proto", 2, 1, words={"ipv4": 2, "ipv6": 10}),
         DataType("integer", 4, 4, native=True),
+        # To nft a link-layer address, which may be of any width and is printed byte by byte.
+        DataType("vxlan_id", 6, 3),
         DataType("ipv4_addr", 7, 4),
         DataType("ipv6_addr", 8, 16),
         DataType("ether_addr", 9, 6),
@@ -115,6 +117,7 @@ TYPES = {
         DataType("pkt_type", 31, 1, words={"host": 0, "unicast": 0, "broadcast": 1, "multicast": 2, "other": 3}),
         DataType("devgroup", 35, 4, native=True),
         DataType("fib_addrtype", 38, 4, native=True, words=_ROUTE_TYPES),
+        DataType("boolean", 39, 1),
         DataType("ifname", 41, _NAME_SIZE, native=True),
     )
 }

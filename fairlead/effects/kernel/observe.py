@@ -6,12 +6,14 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from fairlead.effects.kernel import addresses
+from fairlead.effects.kernel.attributes import mac_text
 from fairlead.effects.kernel.link_reader import SeenLink, every_link
 from fairlead.effects.kernel.netlink import Channel
 from fairlead.effects.kernel.places import Place
 from fairlead.model.host import HostFacts, HostLink
 from fairlead.model.network import Address
 from fairlead.model.observed import ObservedLink
+from fairlead.model.plan import AddFdb, AddNeighbour
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 _DEFAULT_MTU = 1500
@@ -36,6 +38,25 @@ def observe_links(channel: Channel) -> list[ObservedLink]:
         )
         for link in seen
     ]
+
+
+def observe_stations(place: Place) -> list[AddFdb | AddNeighbour]:
+    """The forwarding entries of the VXLAN devices of a namespace, and their permanent neighbours."""
+    found: list[AddFdb | AddNeighbour] = []
+    for link in every_link(place.route):
+        if link.kind != "vxlan":
+            continue
+        for bridge in (True, False):
+            replies = place.route.dump(addresses.every_neighbour(link.index, bridge))
+            seen = (addresses.read_neighbour(payload) for payload in replies if addresses.is_permanent(payload))
+            for index, address, mac in seen:
+                if index == link.index and address is not None and mac:
+                    found.append(_station(link.name, address, mac_text(mac), place.path, bridge))
+    return found
+
+
+def _station(link: str, address: Address, mac: str, ns: str, bridge: bool) -> AddFdb | AddNeighbour:
+    return AddFdb(link, mac, address, ns) if bridge else AddNeighbour(link, address, mac, ns)
 
 
 def observe_host(place: Place, features: frozenset[str], owner: str) -> HostFacts:

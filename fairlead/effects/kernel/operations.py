@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 from dataclasses import replace
+from pathlib import Path
 
 from fairlead.effects.kernel import addresses, links
 from fairlead.effects.kernel.addresses import Route
@@ -13,6 +15,7 @@ from fairlead.effects.kernel.conntrack import flush_flows
 from fairlead.effects.kernel.link_making import make_link
 from fairlead.effects.kernel.link_reader import name_of, named_links
 from fairlead.effects.kernel.netlink import Message
+from fairlead.effects.kernel.netns import forget_namespace, is_namespace, make_namespace, name_namespace
 from fairlead.effects.kernel.places import Place
 from fairlead.effects.kernel.reaper import DOOMED
 from fairlead.effects.kernel.sysctl import read_sysctl, write_sysctl
@@ -21,14 +24,18 @@ from fairlead.model.errors import KernelRefused
 from fairlead.model.plan import (
     AddAddress,
     AddFdb,
+    AddNamespace,
     AddNeighbour,
+    AddPortEntry,
     AddRoute,
     AnnounceAddress,
     ChangeRules,
     DelAddress,
     DelFdb,
     DelLink,
+    DelNamespace,
     DelNeighbour,
+    DelPortEntry,
     DelRoute,
     FlushFlows,
     Operation,
@@ -42,15 +49,17 @@ _MISSING = frozenset((errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVA
 def perform(run: Run, operation: Operation) -> None:
     """Carry out one operation, or queue it. Raises KernelRefused."""
     match operation:
-        case DelLink() | DelAddress() | DelRoute() | DelNeighbour() | DelFdb():
+        case DelLink() | DelAddress() | DelRoute() | DelNeighbour() | DelFdb() | DelPortEntry():
             _remove(run, operation)
+        case AddNamespace() | DelNamespace():
+            _change_namespace(run, operation)
         case SetLink():
             _set_link(run, operation)
         case AddAddress():
             _add_address(run, operation)
         case AddRoute():
             _add_route(run, operation)
-        case AddNeighbour() | AddFdb():
+        case AddNeighbour() | AddFdb() | AddPortEntry():
             _add_neighbour(run, operation)
         case SetSysctl():
             _set_sysctl(run, operation)
@@ -112,18 +121,11 @@ def _as_operation(place: Place, route: Route, like: AddRoute) -> AddRoute:
     return replace(like, link=link, via=route.via, scope_link=route.on_link, replace=True)
 
 
-def _add_neighbour(run: Run, operation: AddNeighbour | AddFdb) -> None:
-    """An entry that the kernel has already is overwritten; then it is not removed on undo."""
+def _add_neighbour(run: Run, operation: AddNeighbour | AddFdb | AddPortEntry) -> None:
+    """Any entry for the same key gives way."""
     words, place = in_words(operation), run.place(operation.ns)
     index = run.index(place, operation.link, words)
-    if isinstance(operation, AddFdb):
-        first, again = (
-            addresses.put_forwarding(index, operation.mac, operation.remote, exclusive) for exclusive in (True, False)
-        )
-    else:
-        first, again = (
-            addresses.put_neighbour(index, operation.address, operation.mac, exclusive) for exclusive in (True, False)
-        )
+    first, again = (_entry(index, operation, exclusive) for exclusive in (True, False))
 
     def exists() -> None:
         ack = place.route.request([again])[0]
@@ -133,7 +135,20 @@ def _add_neighbour(run: Run, operation: AddNeighbour | AddFdb) -> None:
     run.send(place, Request(words, (first,), operation.inverse(), on_exists=exists))
 
 
-def _remove(run: Run, operation: DelLink | DelAddress | DelRoute | DelNeighbour | DelFdb) -> None:
+def _entry(index: int, operation: AddNeighbour | AddFdb | AddPortEntry, exclusive: bool) -> Message:
+    match operation:
+        case AddFdb(mac=mac, remote=remote):
+            return addresses.put_forwarding(index, mac, remote, exclusive)
+        case AddPortEntry(mac=mac):
+            return addresses.put_port_entry(index, mac, exclusive)
+        case AddNeighbour(address=address, mac=mac):
+            return addresses.put_neighbour(index, address, mac, exclusive)
+
+
+_Removal = DelAddress | DelRoute | DelNeighbour | DelFdb | DelPortEntry
+
+
+def _remove(run: Run, operation: DelLink | _Removal) -> None:
     """What is missing, with its link or with its whole namespace, is removed already."""
     words = in_words(operation)
     try:
@@ -148,7 +163,7 @@ def _remove(run: Run, operation: DelLink | DelAddress | DelRoute | DelNeighbour 
             raise
 
 
-def _removal(run: Run, place: Place, operation: DelAddress | DelRoute | DelNeighbour | DelFdb, words: str) -> Message:
+def _removal(run: Run, place: Place, operation: _Removal, words: str) -> Message:
     if isinstance(operation, DelRoute):
         return addresses.del_route(_route(run, place, operation, words))
     index = run.index(place, operation.link, words)
@@ -159,6 +174,24 @@ def _removal(run: Run, place: Place, operation: DelAddress | DelRoute | DelNeigh
             return addresses.del_neighbour(index, address)
         case DelFdb(mac=mac, remote=remote):
             return addresses.del_forwarding(index, mac, remote)
+        case DelPortEntry(mac=mac):
+            return addresses.del_port_entry(index, mac)
+
+
+def _change_namespace(run: Run, operation: AddNamespace | DelNamespace) -> None:
+    """Its descriptors and sockets of this plan go first: they would keep it alive."""
+    run.flush()
+    run.leave(operation.ns)
+    path = Path(operation.ns)
+    if isinstance(operation, DelNamespace):
+        forget_namespace(path)
+    elif not is_namespace(path):
+        descriptor = make_namespace()
+        try:
+            name_namespace(descriptor, path)
+        finally:
+            os.close(descriptor)
+        run.changed.append(operation.inverse())
 
 
 def _delete_link(run: Run, place: Place, operation: DelLink) -> None:
@@ -230,7 +263,13 @@ def _set_sysctl(run: Run, operation: SetSysctl) -> None:
 
 def _change_rules(run: Run, operation: ChangeRules) -> None:
     run.flush()
-    changed = run.place(operation.ns).nftables.commit(operation.transaction)
+    try:
+        changed = run.place(operation.ns).nftables.commit(operation.transaction)
+    except KernelRefused as refused:
+        only_removes = not (operation.transaction.replace or operation.transaction.ensure or operation.transaction.add)
+        if refused.missing and only_removes:
+            return
+        raise
     undo = changed.inverse()
     if undo:
         run.changed.append(ChangeRules(undo, operation.ns))

@@ -25,6 +25,7 @@ from fairlead.model.plan import (
     AddFdb,
     AddMacvlan,
     AddNeighbour,
+    AddPortEntry,
     AddRoute,
     AddVeth,
     AddVlan,
@@ -112,6 +113,8 @@ class _Sight:
                 return self._has_neighbour(link, neighbour, mac, bridge=False)
             case AddFdb(link, mac, remote):
                 return self._has_neighbour(link, remote, mac, bridge=True)
+            case AddPortEntry(link, mac):
+                return self._has_neighbour(link, None, mac, bridge=True)
         return True
 
     def _index(self, name: str) -> int:
@@ -153,7 +156,7 @@ class _Sight:
         wanted = (operation.destination, version, self._index(operation.link), operation.via)
         return wanted in self._routes[version]
 
-    def _has_neighbour(self, link: str, address: Address, mac: str, bridge: bool) -> bool:
+    def _has_neighbour(self, link: str, address: Address | None, mac: str, bridge: bool) -> bool:
         index = self._index(link)
         if not index:
             return False
@@ -204,6 +207,6 @@ def _links_of(operation: Operation) -> tuple[str, ...]:
             return (name,)
         case SetLink(name=name, master=master, rename=rename):
             return (rename or name, master) if master else (rename or name,)
-        case AddAddress(link) | AddRoute(link=link) | AddNeighbour(link) | AddFdb(link):
+        case AddAddress(link) | AddRoute(link=link) | AddNeighbour(link) | AddFdb(link) | AddPortEntry(link):
             return (link,) if link else ()
     return ()

@@ -9,6 +9,7 @@ from fairlead.model.plan import (
     AddFdb,
     AddMacvlan,
     AddNeighbour,
+    AddPortEntry,
     AddRoute,
     AddVeth,
     AddVlan,
@@ -17,6 +18,7 @@ from fairlead.model.plan import (
     DelFdb,
     DelLink,
     DelNeighbour,
+    DelPortEntry,
     DelRoute,
     Operation,
     SetLink,
@@ -56,6 +58,10 @@ def in_words(operation: Operation) -> str:
             return f"add forwarding entry {mac} to {remote} on {link}"
         case DelFdb(link, mac, remote):
             return f"remove forwarding entry {mac} to {remote} from {link}"
+        case AddPortEntry(link, mac):
+            return f"add {mac} to the bridge of {link}"
+        case DelPortEntry(link, mac):
+            return f"remove {mac} from the bridge of {link}"
     return type(operation).__name__
 
 

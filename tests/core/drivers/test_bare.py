@@ -25,7 +25,7 @@ def test_there_is_one_of_them(kind: str) -> None:
 
 
 def test_drivers_are_known_by_name_and_bridge_is_the_default() -> None:
-    assert sorted(DRIVERS) == ["bridge", "host", "ipvlan", "macvlan", "null"]
+    assert sorted(DRIVERS) == ["bridge", "host", "ipvlan", "macvlan", "null", "overlay"]
     assert driver("").name == "bridge"
     with pytest.raises(NotFound, match='plugin "foo" not found'):
         driver("foo")

@@ -150,14 +150,18 @@ class House:
         self.networks, self.sandboxes = self.engine.networks, self.engine.sandboxes
         documents = world.store.load()
         self.state.load(documents)
+        self.overlays = self.engine.overlays
+        self.overlays.load_state(documents)
         self.reconcile = Reconcile(self.fabric, self.sandboxes)
         await self.reconcile.prepare(documents)
         await DefaultNetworks(self.fabric, self.networks).ensure()
         await self.reconcile.complete()
+        await self.overlays.resume()
 
     async def die(self) -> None:
         """What the end of a process takes with it: its sockets and threads, and nothing else."""
         await self.reconcile.close()
+        await self.overlays.close()
         for sandbox_id in list(self.dns._sandboxes):
             self.dns.close(sandbox_id)
         for part in reversed(self._parts):
@@ -233,9 +237,8 @@ class House:
         expectation = Expectation(self.fabric)
         await self.fabric.host.look()
         assert not await self.kernel.missing(expectation.operations())
-        assert sorted(await self.namespaces.existing()) == sorted(
-            sandbox.ns for sandbox in self.state.sandboxes.values() if sandbox.ns
-        )
+        sandboxes = [sandbox.ns for sandbox in self.state.sandboxes.values() if sandbox.ns]
+        assert sorted(await self.namespaces.existing()) == sorted([*sandboxes, *expectation.namespaces()])
         await self._check_links()
         await self._check_elements(expectation)
         leased = [(item.network_id, address) for item in self.state.endpoints.values() for address in item.addresses]

@@ -1,0 +1,101 @@
+"""The table inside an overlay network's namespace, `bridge fairlead`: nobody speaks in another's name.
+
+Whatever a container sends must come from its own hardware and IP addresses, and what it says about addresses (ARP, ND)
+must be about its own. Router advertisements and redirects pass in no direction. What comes out of the VXLAN was looked
+at where it was sent from, and that it was one of our nodes is looked at outside (`overlay_underlay`).
+
+A node's own end on a network (`forwarders`) passes on packets of clients from elsewhere, with any source address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+
+from fairlead.model.endpoint import Endpoint
+from fairlead.model.ruleset import (
+    ACCEPT,
+    DROP,
+    Chain,
+    Element,
+    InSet,
+    Match,
+    Meta,
+    Payload,
+    Rule,
+    Set,
+    Statement,
+    Table,
+    Verdict,
+)
+
+FAMILY, NAME = "bridge", "fairlead"
+_FIRST = -300
+_IIF = Meta("iifname")
+_TYPE = Payload("ether", "type")
+_ICMPV6_TYPE = Payload("icmpv6", "type")
+_ADVERTISEMENT, _REDIRECT, _SOLICITATION, _NEIGHBOUR = 134, 137, 135, 136
+_NOBODY4, _NOBODY6 = IPv4Address(0), IPv6Address(0)
+
+
+def table() -> Table:
+    sets = (
+        Set("home", ("ifname", "ether_addr")),
+        Set("home4", ("ifname", "ipv4_addr")),
+        Set("home6", ("ifname", "ipv6_addr")),
+        Set("forwarders", ("ifname",)),
+    )
+    chains = (
+        Chain("arp", tuple(_arp())),
+        Chain("ipv6", tuple(_ipv6())),
+        Chain("prerouting", tuple(_prerouting()), "filter", "prerouting", _FIRST),
+    )
+    return Table(FAMILY, NAME, sets, chains)
+
+
+def _rule(comment: str, *statements: Statement) -> Rule:
+    return Rule(statements, comment)
+
+
+def _prerouting() -> Iterator[Rule]:
+    routers = Match(_ICMPV6_TYPE, "in", (_ADVERTISEMENT, _REDIRECT))
+    yield _rule("nobody is a router here", Match(_TYPE, "==", "ip6"), routers, DROP)
+    yield _rule("looked at by its sender's node", Match(_IIF, "==", "vxlan*"), ACCEPT)
+    yield _rule("not its own hardware address", InSet((_IIF, Payload("ether", "saddr")), "home", negate=True), DROP)
+    yield _rule("its own address", InSet((_IIF, Payload("ip", "saddr")), "home4"), ACCEPT)
+    yield _rule("what it says about addresses", Match(_TYPE, "==", "arp"), Verdict("goto", "arp"))
+    yield _rule("IPv6", Match(_TYPE, "==", "ip6"), Verdict("jump", "ipv6"))
+    passes_on = InSet((_IIF,), "forwarders")
+    yield _rule("passes on what others send", passes_on, Match(_TYPE, "in", ("ip", "ip6")), ACCEPT)
+    yield _rule("forged, or of no protocol that is spoken here", DROP)
+
+
+def _arp() -> Iterator[Rule]:
+    yield _rule("another's hardware address", InSet((_IIF, Payload("arp", "saddr ether")), "home", negate=True), DROP)
+    yield _rule("its own address", InSet((_IIF, Payload("arp", "saddr ip")), "home4"), ACCEPT)
+    yield _rule("asks before it has one", Match(Payload("arp", "saddr ip"), "==", _NOBODY4), ACCEPT)
+    yield _rule("another's address", DROP)
+
+
+def _ipv6() -> Iterator[Rule]:
+    about = InSet((_IIF, Payload("icmpv6", "taddr")), "home6", negate=True)
+    yield _rule("advertises another's address", Match(_ICMPV6_TYPE, "==", _NEIGHBOUR), about, DROP)
+    nobody = Match(Payload("ip6", "saddr"), "==", _NOBODY6)
+    yield _rule("asks before it has an address", Match(_ICMPV6_TYPE, "==", _SOLICITATION), nobody, ACCEPT)
+    yield _rule("its own address", InSet((_IIF, Payload("ip6", "saddr")), "home6"), ACCEPT)
+
+
+def elements(endpoint: Endpoint) -> tuple[Element, ...]:
+    """What an endpoint may say. Its link-local address follows from its hardware address (RFC 4291, appendix A)."""
+    port = endpoint.host_ifname
+    found = [Element("home", (port, endpoint.mac))]
+    if endpoint.ipv4 is not None:
+        found.append(Element("home4", (port, endpoint.ipv4.ip)))
+    if endpoint.ipv6 is not None:
+        found += [Element("home6", (port, address)) for address in (endpoint.ipv6.ip, link_local(endpoint.mac))]
+    return tuple(found)
+
+
+def link_local(mac: str) -> IPv6Address:
+    raw = bytes.fromhex(mac.replace(":", ""))
+    return IPv6Address(b"\xfe\x80" + bytes(6) + bytes((raw[0] ^ 2,)) + raw[1:3] + b"\xff\xfe" + raw[3:])

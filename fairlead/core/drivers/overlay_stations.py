@@ -1,0 +1,109 @@
+"""Where the endpoints of other nodes are: from what discovery says to forwarding and neighbour entries.
+
+Each endpoint needs one forwarding entry (its hardware address, behind its node) and one neighbour per address. When two
+nodes claim the same address, as they do for a moment when a container is reborn elsewhere, the one that spoke last has
+it; when that one is gone, the other has it again.
+
+What is in the kernel is known from what was written there, or was seen there after a restart. Entries that were seen
+and nobody has claimed stay until it is known that everybody has spoken. Each change costs its own entries and no more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from fairlead.core.drivers.overlay_segments import place
+from fairlead.model.discovery import Presence
+from fairlead.model.network import Address, Network
+from fairlead.model.plan import AddFdb, AddNeighbour, Operation
+
+Entry = AddFdb | AddNeighbour
+_Key = tuple[str, object]
+_UNICAST = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
+
+
+def entries(network: Network, presence: Presence, home: str) -> tuple[Entry, ...]:
+    """What makes the endpoint reachable from the network's namespace `home`. Nothing for what makes no sense: peers'
+    data is data."""
+    segment, mac = place(network, presence.addresses), presence.mac.lower()
+    gateways = {pool.gateway for pool in network.pools}
+    if segment is None or not _UNICAST.fullmatch(mac) or gateways & set(presence.addresses):
+        return ()
+    known = [address for address in presence.addresses if network.pool_for(address)]
+    neighbours = (AddNeighbour(segment.vxlan, address, mac, home) for address in known)
+    return (AddFdb(segment.vxlan, mac, presence.vtep, home), *neighbours)
+
+
+class Stations:
+    """The remote endpoints of one network, and what the kernel has of them."""
+
+    def __init__(self) -> None:
+        self.presences: dict[str, Presence] = {}
+        self._entries: dict[str, tuple[Entry, ...]] = {}
+        self._claims: dict[_Key, dict[str, Entry]] = {}
+        self._written: dict[_Key, Entry] = {}
+        self._due: dict[_Key, None] = {}
+        self._complete = False
+
+    # --- what is said -----------------------------------------------------------------------------
+
+    def put(self, presence: Presence, made: Iterable[Entry]) -> None:
+        """An endpoint with its `entries`, in place of what was said about it before."""
+        self.drop(presence.endpoint_id)
+        self.presences[presence.endpoint_id] = presence
+        self._entries[presence.endpoint_id] = tuple(made)
+        for entry in self._entries[presence.endpoint_id]:
+            self._claims.setdefault(_key(entry), {})[presence.endpoint_id] = entry
+            self._due[_key(entry)] = None
+
+    def drop(self, endpoint_id: str) -> None:
+        self.presences.pop(endpoint_id, None)
+        for entry in self._entries.pop(endpoint_id, ()):
+            key = _key(entry)
+            self._claims[key].pop(endpoint_id)
+            if not self._claims[key]:
+                del self._claims[key]
+            self._due[key] = None
+
+    def complete(self) -> None:
+        """Everybody has spoken."""
+        self._complete = True
+        self._due.update(dict.fromkeys(self._written.keys() - self._claims.keys()))
+
+    # --- what the kernel has ----------------------------------------------------------------------
+
+    def seen(self, found: Iterable[Entry]) -> None:
+        """This and nothing else is in the kernel now."""
+        self._written = {_key(entry): entry for entry in found}
+        self._due = dict.fromkeys((*self._claims, *self._written))
+
+    def changes(self) -> list[Operation]:
+        """What has to be done to the kernel, which is then taken as done."""
+        due, self._due = self._due, {}
+        operations: list[Operation] = []
+        for key in due:
+            wanted, have = self._wanted(key), self._written.get(key)
+            if wanted is not None and wanted != have:
+                operations.append(wanted)
+                self._written[key] = wanted
+            elif wanted is None and have is not None and self._complete:
+                operations.append(have.inverse())
+                del self._written[key]
+        return operations
+
+    def _wanted(self, key: _Key) -> Entry | None:
+        claims = self._claims.get(key)
+        return claims[next(reversed(claims))] if claims else None
+
+    def expected(self) -> list[Entry]:
+        """What has to be there."""
+        return [claims[next(reversed(claims))] for claims in self._claims.values()]
+
+    def vteps(self) -> set[Address]:
+        """The nodes that endpoints are on."""
+        return {presence.vtep for presence in self.presences.values()}
+
+
+def _key(entry: Entry) -> _Key:
+    return entry.link, entry.mac if isinstance(entry, AddFdb) else entry.address

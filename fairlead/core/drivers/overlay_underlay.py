@@ -1,0 +1,96 @@
+"""The host's table `inet fairlead-underlay`: which VXLAN packets this host takes, and which it lets go.
+
+Packets with the VXLAN id of one of our networks are taken from the swarm's other nodes and from nobody else; what
+others do with VXLAN on this host is their business. Those of an encrypted network are taken only out of ESP and let go
+only into ESP: the mark makes the kernel find the policy, and where it finds none, the packet is dropped. Both hold
+from before the network's device is made until after it is gone.
+
+Packets are looked at when they are whole (`input` comes after reassembly), so that none slips through in pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from fairlead.model.network import Address
+from fairlead.model.ruleset import (
+    DROP,
+    Chain,
+    Element,
+    InSet,
+    Match,
+    Meta,
+    Payload,
+    Rt,
+    Rule,
+    Set,
+    SetMark,
+    Statement,
+    Table,
+    Transaction,
+)
+
+FAMILY, NAME = "inet", "fairlead-underlay"
+MARK = 0xD0C4E3
+"""Of packets that have to be encrypted."""
+
+_RAW, _MANGLE, _LAST = -300, -150, 300
+_OURS = (InSet((Payload("udp", "dport"),), "ports"), InSet((Payload("vxlan", "vni"),), "vnis"))
+_SECRET = (InSet((Payload("udp", "dport"),), "ports"), InSet((Payload("vxlan", "vni"),), "encrypted"))
+
+
+def table(features: Collection[str]) -> Table:
+    """For a kernel with these `features`. Without ESP nothing of an encrypted network passes."""
+    sets = (
+        Set("ports", ("inet_service",)),
+        Set("vnis", ("vxlan_id",)),
+        Set("encrypted", ("vxlan_id",)),
+        Set("peers4", ("ipv4_addr",)),
+        Set("peers6", ("ipv6_addr",)),
+    )
+    esp = "esp" in features
+    chains = (
+        Chain("input", tuple(_input(esp)), "filter", "input", _RAW),
+        Chain("output", tuple(_output(esp)), "route", "output", _MANGLE),
+        Chain("postrouting", tuple(_postrouting(esp)), "filter", "postrouting", _LAST),
+    )
+    return Table(FAMILY, NAME, sets, chains)
+
+
+def _rule(comment: str, *statements: Statement) -> Rule:
+    return Rule(statements, comment)
+
+
+def _input(esp: bool) -> Iterator[Rule]:
+    for number, header, peers in ((2, "ip", "peers4"), (10, "ip6", "peers6")):
+        stranger = InSet((Payload(header, "saddr"),), peers, negate=True)
+        yield _rule("from none of our nodes", Match(Meta("nfproto"), "==", number), *_OURS, stranger, DROP)
+    clear = (Match(Meta("ipsec"), "==", 0),) if esp else ()
+    yield _rule("in clear, and should not be", *_SECRET, *clear, DROP)
+
+
+def _output(esp: bool) -> Iterator[Rule]:
+    if esp:
+        yield _rule("to be encrypted", *_SECRET, SetMark(MARK))
+
+
+def _postrouting(esp: bool) -> Iterator[Rule]:
+    clear = (Match(Rt("ipsec"), "==", 0),) if esp else ()
+    yield _rule("in clear, and should not be", *_SECRET, *clear, DROP)
+
+
+def ensure(features: Collection[str]) -> Transaction:
+    """The table, made where it is missing."""
+    return Transaction(FAMILY, NAME, ensure=table(features))
+
+
+def vni_elements(vni: int, encrypted: bool) -> tuple[Element, ...]:
+    return (*((Element("encrypted", (vni,)),) if encrypted else ()), Element("vnis", (vni,)))
+
+
+def port_element(port: int) -> Element:
+    return Element("ports", (port,))
+
+
+def peer_elements(peers: Iterable[Address]) -> tuple[Element, ...]:
+    return tuple(Element(f"peers{peer.version}", (peer,)) for peer in peers)

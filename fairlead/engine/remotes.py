@@ -1,0 +1,146 @@
+"""The endpoints of other nodes, as far as this host forwards to them.
+
+What is told is kept for every network, also for those that no container of this host is on; it is in the kernel while
+one is. Changes are gathered for a moment and written together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+
+from fairlead.core.drivers.overlay_stations import Entry, Stations, entries
+from fairlead.core.drivers.registry import DRIVERS
+from fairlead.engine.host import Host
+from fairlead.engine.ports import Kernel
+from fairlead.engine.state import State
+from fairlead.model.discovery import Presence
+from fairlead.model.errors import KernelRefused
+from fairlead.model.network import SWARM, Address, Network
+from fairlead.model.plan import Operation, Plan
+
+GATHERING = 0.005
+"""Seconds in which changes are gathered."""
+
+_log = logging.getLogger("fairlead.engine.overlay")
+
+
+class Remotes:
+    def __init__(self, state: State, kernel: Kernel, host: Host) -> None:
+        self._state, self._kernel, self._host = state, kernel, host
+        self._stations: dict[str, Stations] = {}
+        self._present: set[str] = set()
+        self._due: set[str] = set()
+        self._turn = asyncio.Lock()
+        self._writing: asyncio.Task[None] | None = None
+
+    # --- what is told -----------------------------------------------------------------------------
+
+    def put(self, network_id: str, presence: Presence) -> None:
+        self._of(network_id).put(presence, self._entries(network_id, presence))
+        self._soon(network_id)
+
+    def drop(self, network_id: str, endpoint_id: str) -> None:
+        self._of(network_id).drop(endpoint_id)
+        self._soon(network_id)
+
+    def complete(self, network_id: str) -> None:
+        """Everybody has spoken: what was found in the kernel beyond it goes."""
+        self._of(network_id).complete()
+        self._soon(network_id)
+
+    def forget(self) -> None:
+        self._stations.clear()
+        self._present.clear()
+
+    def vteps(self) -> set[Address]:
+        return {vtep for stations in self._stations.values() for vtep in stations.vteps()}
+
+    def _of(self, network_id: str) -> Stations:
+        return self._stations.setdefault(network_id, Stations())
+
+    def _entries(self, network_id: str, presence: Presence) -> tuple[Entry, ...]:
+        network = self._state.networks.get(network_id)
+        underlay = self._host.facts.underlay
+        if network is None or underlay is None or presence.vtep == underlay.address:
+            return ()
+        return entries(network, presence, self._home(network))
+
+    def _home(self, network: Network) -> str:
+        return DRIVERS[network.driver].namespace(network, self._host.facts)
+
+    # --- networks ---------------------------------------------------------------------------------
+
+    def known(self, network: Network) -> None:
+        """The network is there from now on, or has changed: what was told of it before is understood now."""
+        stations = self._of(network.id)
+        for presence in tuple(stations.presences.values()):
+            stations.put(presence, self._entries(network.id, presence))
+
+    def renew(self, network: Network) -> None:
+        """Its namespace was made anew: nothing is in the kernel yet."""
+        self._present.discard(network.id)
+        self.known(network)
+
+    async def settle(self, networks: Iterable[str]) -> None:
+        """Endpoints of this host came to or left these networks: returns when the kernel has what is told of them."""
+        concerned = [each for each in networks if self._is_swarm(each)]
+        if concerned:
+            self._due.update(concerned)
+            await self.written()
+
+    def _is_swarm(self, network_id: str) -> bool:
+        network = self._state.networks.get(network_id)
+        return network is not None and network.scope == SWARM
+
+    def expected(self) -> Iterator[Operation]:
+        """Everything that has to be in the kernel now."""
+        for network_id in self._present:
+            yield from self._stations[network_id].expected()
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def _soon(self, network_id: str) -> None:
+        if network_id not in self._present:
+            return
+        self._due.add(network_id)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write_soon())
+
+    async def _write_soon(self) -> None:
+        await asyncio.sleep(GATHERING)
+        await self.written()
+
+    async def written(self) -> None:
+        """Returns when everything that was told until now is in the kernel."""
+        async with self._turn:
+            due, self._due = self._due, set()
+            for network_id in due:
+                await self._write(network_id)
+
+    async def _write(self, network_id: str) -> None:
+        network = self._state.networks.get(network_id)
+        if network is None or not self._state.endpoints_on(network_id):
+            self._present.discard(network_id)
+            return
+        stations = self._of(network_id)
+        if network_id not in self._present:
+            stations.seen(await self._look(network))
+            self._present.add(network_id)
+        if plan := Plan(tuple(stations.changes())):
+            for fault in await self._kernel.attempt(plan):
+                _log.error("remote endpoints: %s", fault, extra={"network": network_id})
+
+    async def _look(self, network: Network) -> list[Entry]:
+        """What an earlier life of the daemon has written; nothing where the namespace is fresh."""
+        try:
+            return list(await self._kernel.stations(self._home(network)))
+        except KernelRefused as refused:
+            _log.warning("cannot look at remote endpoints: %s", refused.message, extra={"network": network.id})
+            return []
+
+    async def close(self) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
