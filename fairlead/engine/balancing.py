@@ -2,14 +2,14 @@
 
 What is told is kept for every network, also for those on which no container of this host is. A sandbox's table is
 written whole when the sandbox comes to its networks, or when it is not known what it holds (after a restart of the
-daemon, or after the kernel refused something); every later change moves elements only.
+daemon, or when it does not take a change); every other change moves elements only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from fairlead.core.balance.service import VirtualService
 from fairlead.core.balance.virtual import Services, sandbox_table
@@ -69,13 +69,18 @@ class Balancing:
         await asyncio.gather(*(self._change(sandbox, change) for sandbox, change in changes))
 
     async def _change(self, sandbox: Sandbox, change: Transaction | None) -> None:
-        if change is None or sandbox.ns not in self._written:
-            change = self._whole(sandbox)
+        """What was changed by somebody else does not take a change: it is written anew."""
+        known = change is not None and sandbox.ns in self._written
+        if known and change is not None and not await self._do(sandbox, change):
+            return
         self._written.add(sandbox.ns)
-        for fault in await self._kernel.attempt(Plan((ChangeRules(change, sandbox.ns),))):
+        for fault in await self._do(sandbox, self._whole(sandbox)):
             self._written.discard(sandbox.ns)
             if sandbox.container_id in self._state.sandboxes:
                 _log.error("virtual addresses: %s", fault, extra={"sandbox": sandbox.id})
+
+    async def _do(self, sandbox: Sandbox, change: Transaction) -> Sequence[Exception]:
+        return await self._kernel.attempt(Plan((ChangeRules(change, sandbox.ns),)))
 
     def _whole(self, sandbox: Sandbox) -> Transaction:
         table = sandbox_table()
