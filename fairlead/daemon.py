@@ -112,6 +112,13 @@ async def serve(config: DaemonConfig) -> None:
 
 async def _start(config: DaemonConfig, running: AsyncExitStack) -> None:
     """Bring everything up; what has to be closed is left in `running`, last opened first."""
+    engine = await open_engine(config, running)
+    server = await _listen(engine, running)
+    _log.info("ready", extra={"hosts": ",".join(map(str, server.addresses)), "since": _age()})
+
+
+async def open_engine(config: DaemonConfig, running: AsyncExitStack) -> Engine:
+    """The engine of one host with all its hands, in line with the kernel; nobody can reach it yet."""
     config.exec_root.mkdir(parents=True, exist_ok=True, mode=0o711)
     config.data_root.mkdir(parents=True, exist_ok=True, mode=0o710)
     running.callback(_release_pidfile, _take_pidfile(config.pidfile))
@@ -124,8 +131,7 @@ async def _start(config: DaemonConfig, running: AsyncExitStack) -> None:
     engine.system = System(engine, LinuxHost(config.data_root, config.hostname))
     await _furnish(engine, documents, running)
     await _settle(engine, documents, running)
-    server = await _listen(engine, running)
-    _log.info("ready", extra={"hosts": ",".join(map(str, server.addresses)), "since": _age()})
+    return engine
 
 
 async def _world(config: DaemonConfig, running: AsyncExitStack) -> World:

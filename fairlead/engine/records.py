@@ -34,6 +34,7 @@ from fairlead.model.endpoint import Endpoint
 from fairlead.model.image import Image, Layer, Tag
 from fairlead.model.network import Network
 from fairlead.model.sandbox import Sandbox
+from fairlead.model.swarm.assignment import Assignment
 from fairlead.model.volume import Volume
 
 T = TypeVar("T")
@@ -57,6 +58,7 @@ KINDS: dict[str, type] = {
     "layer": Layer,
     "tag": Tag,
     "volume": Volume,
+    "assignment": Assignment,
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fairlead.core.swarm.naming import container_labels
 from fairlead.core.swarm.templates import context, expand_container
 from fairlead.model.container import ContainerSpec, NetworkingSpec, Resources, RestartPolicy
-from fairlead.model.endpoint import EndpointSpec, PortRequest
+from fairlead.model.endpoint import EndpointSpec, PortRequest, PublishedPort
 from fairlead.model.network import PREDEFINED
 from fairlead.model.swarm.attachment import Attachment
 from fairlead.model.swarm.endpoint import HOST, PortConfig
@@ -70,6 +70,22 @@ def host_ports(task: Task) -> tuple[PortConfig, ...]:
     """The ports that the task's own node publishes."""
     ports = task.endpoint.spec.ports if task.endpoint is not None else ()
     return tuple(port for port in ports if port.mode == HOST)
+
+
+def bound_ports(task: Task, published: Iterable[PublishedPort]) -> tuple[PortConfig, ...]:
+    """The host-mode ports with the numbers that the node bound them to."""
+    taken = {port.published for port in host_ports(task)}
+    numbers: dict[tuple[int, str], list[int]] = {}
+    for one in published:
+        known = numbers.setdefault((one.container_port, one.protocol), [])
+        if one.host_port not in known and one.host_port not in taken:
+            known.append(one.host_port)
+    return tuple(_bound(port, numbers.get((port.target, port.protocol), [])) for port in host_ports(task))
+
+
+def _bound(port: PortConfig, numbers: list[int]) -> PortConfig:
+    """A port whose number the user left to the node takes the next that no other one asked for."""
+    return port if port.published or not numbers else port.at(numbers.pop(0))
 
 
 def _networking(task: Task, template: ContainerTemplate, networks: Mapping[str, SwarmNetwork]) -> NetworkingSpec:

@@ -10,6 +10,7 @@ from typing import Protocol
 from fairlead.engine.swarm.messages import GossipKey, News
 from fairlead.model.discovery import Presence
 from fairlead.model.network import Address
+from fairlead.model.swarm.cluster import EncryptionKey
 from fairlead.model.swarm.network import SwarmNetwork
 from fairlead.model.swarm.node import NodeDescription
 
@@ -24,6 +25,14 @@ class Overlays(Protocol):
 
     async def release(self, network_id: str) -> None:
         """No container of this host is on it any more."""
+        ...
+
+    async def peers(self, addresses: Sequence[Address]) -> None:
+        """The data addresses of all other nodes, each time all of them."""
+        ...
+
+    async def keys(self, keys: Sequence[EncryptionKey], primary: int) -> None:
+        """The swarm's IPsec keys, all of them each time; `primary` is the Lamport time of the one to send with."""
         ...
 
 

@@ -1,0 +1,57 @@
+"""What this node has announced about the endpoints of its tasks, kept equal to what is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fairlead.core.swarm.task_presence import Host, presence
+from fairlead.engine.swarm.surroundings import Discovery
+from fairlead.engine.swarm.told import Told
+from fairlead.model.discovery import Presence
+from fairlead.model.errors import Refusal
+from fairlead.model.network import PREDEFINED
+from fairlead.model.swarm.task import Task
+
+if TYPE_CHECKING:
+    from fairlead.engine.engine import Engine
+
+_Announced = dict[str, tuple[str, Presence]]
+"""By endpoint id: the network and what was said."""
+
+log = logging.getLogger(__name__)
+
+
+class Presences:
+    def __init__(self, engine: Engine, told: Told, discovery: Discovery | None) -> None:
+        self._engine, self._told, self._discovery = engine, told, discovery
+        self._announced: dict[str, _Announced] = {}
+
+    async def follow(self, task: Task, container_id: str, *, serving: bool) -> bool:
+        """Announce what is now, withdraw what is no more. True when somebody was asked before to use what now serves
+        no longer: they need a moment to hear of it."""
+        if self._discovery is None:
+            return False
+        before = self._announced.get(task.id, {})
+        now = dict(self._present(task, container_id, serving))
+        self._announced[task.id] = now
+        try:
+            for endpoint_id, (network_id, said) in now.items():
+                if before.get(endpoint_id) != (network_id, said):
+                    await self._discovery.announce(network_id, said)
+            for endpoint_id in before.keys() - now.keys():
+                await self._discovery.withdraw(before[endpoint_id][0], endpoint_id)
+        except Refusal as refusal:
+            log.error("a task's endpoints are not announced: %s", refusal.message, extra={"task": task.id})
+            self._announced[task.id] = before
+        if not now:
+            self._announced.pop(task.id, None)
+        return not serving and any(said.serving for _, said in before.values())
+
+    def _present(self, task: Task, container_id: str, serving: bool) -> Iterator[tuple[str, tuple[str, Presence]]]:
+        host = Host(self._told.node.id, self._told.data_address)
+        for endpoint in self._engine.state.endpoints_of(container_id):
+            network = self._told.networks.get(endpoint.network_id)
+            if network is not None and network.name not in PREDEFINED:
+                yield endpoint.id, (network.id, presence(task, endpoint, network, host, serving=serving))

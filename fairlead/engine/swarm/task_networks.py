@@ -1,0 +1,82 @@
+"""The swarm's networks on this node: there while a task needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fairlead.core.drivers.contract import Neighbourhood
+from fairlead.engine.locks import KeyedLocks
+from fairlead.engine.network_create import Identity, resolve
+from fairlead.engine.swarm.surroundings import Overlays
+from fairlead.engine.swarm.told import Told
+from fairlead.model.errors import Failed, NotFound
+from fairlead.model.network import PREDEFINED, SWARM
+from fairlead.model.swarm.network import SwarmNetwork
+from fairlead.model.swarm.task import Task
+
+if TYPE_CHECKING:
+    from fairlead.engine.engine import Engine
+
+OVERLAY = "overlay"
+
+
+class TaskNetworks:
+    def __init__(self, engine: Engine, told: Told, overlays: Overlays | None) -> None:
+        self._engine, self._told, self._overlays = engine, told, overlays
+        self._turns = KeyedLocks()
+
+    async def ensure(self, task: Task) -> None:
+        """From now on the task's container can be put on its networks. Raises Refusal."""
+        for attachment in task.attachments:
+            network = self._told.networks.get(attachment.network_id)
+            if network is None:
+                raise NotFound(f"network {attachment.network_id} not found")
+            await self._ensure(network)
+
+    async def ensure_ingress(self) -> None:
+        """The routing mesh enters at every node."""
+        for network in self._told.networks.values():
+            if network.spec.ingress and self._overlays is not None:
+                await self._ensure(network)
+
+    async def _ensure(self, network: SwarmNetwork) -> None:
+        if network.name in PREDEFINED:
+            return
+        async with self._turns.of(network.id):
+            if (network.driver or network.spec.driver) == OVERLAY:
+                if self._overlays is None:
+                    raise Failed(f"network {network.name}: this node has no overlay networks")
+                await self._overlays.ensure(network, self._told.data_address, self._told.data_path_port)
+            elif network.id not in self._engine.state.networks:
+                await self._make(network)
+
+    async def _make(self, network: SwarmNetwork) -> None:
+        """A network whose addresses are each host's own affair (`--config-from` names what this host has of it)."""
+        engine = self._engine
+        facts = await engine.fabric.host.look()
+        ground = engine.networks.ground()
+        identity = Identity(network.id, engine.clock.now())
+        resolved, _ = resolve(replace(network.spec, scope=""), ground, identity)
+        local = replace(resolved, scope=SWARM)
+        engine.state.claimed_networks[local.id] = local
+        try:
+            await engine.networks.make(local, Neighbourhood(facts, ground.networks))
+        finally:
+            del engine.state.claimed_networks[local.id]
+        engine.fabric.announce(local, "create")
+
+    async def release(self, tasks: Iterable[Task]) -> None:
+        """Let go of swarm networks that none of `tasks` (those that live) and no endpoint needs."""
+        needed = {one.network_id for task in tasks for one in task.attachments}
+        for network in list(self._engine.state.networks.values()):
+            if network.scope != SWARM or network.ingress or network.id in needed:
+                continue
+            async with self._turns.of(network.id):
+                if self._engine.state.users_of(network.id):
+                    continue
+                if network.driver != OVERLAY:
+                    await self._engine.networks.remove(network.id)
+                elif self._overlays is not None:
+                    await self._overlays.release(network.id)
