@@ -23,7 +23,7 @@ from fairlead.model.swarm.service import (
 def service_json(service: Service, defaults: bool = False) -> Json:
     shown = meta_json(service) | {"Spec": spec_json(service.spec, defaults)}
     if service.previous is not None:
-        shown["PreviousSpec"] = spec_json(service.previous, defaults)
+        shown["PreviousSpec"] = spec_json(service.previous)
     shown["Endpoint"] = _endpoint_json(service.endpoint)
     if service.update is not None:
         shown["UpdateStatus"] = _update_status_json(service.update)

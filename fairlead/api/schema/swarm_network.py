@@ -11,7 +11,6 @@ from fairlead.model.swarm.network import SwarmNetwork
 def swarm_network_json(network: SwarmNetwork) -> Json:
     """`GET /networks/{id}` of a network that has no endpoint on this node: what the swarm knows of it."""
     spec = network.spec
-    leases = network.leases_addresses
     return {
         "Name": spec.name,
         "Id": network.id,
@@ -21,7 +20,7 @@ def swarm_network_json(network: SwarmNetwork) -> Json:
         "EnableIPv4": False if spec.enable_ipv4 is None else spec.enable_ipv4,
         "EnableIPv6": bool(spec.enable_ipv6),
         "IPAM": {
-            "Driver": (spec.ipam_driver or "default") if leases else spec.ipam_driver,
+            "Driver": _ipam_driver(network),
             "Options": None if spec.ipam_options is None else dict(spec.ipam_options) or None,
             "Config": _pools_json(network),
         },
@@ -50,16 +49,17 @@ def _spec_json(network: SwarmNetwork) -> Json:
     shown["DriverConfiguration"] = given({"Name": spec.driver, "Options": dict(spec.options)})
     shown |= given({"IPv6Enabled": spec.enable_ipv6, "Internal": spec.internal})
     shown |= given({"Attachable": spec.attachable, "Ingress": spec.ingress})
-    if network.leases_addresses:
+    if spec.ipam_driver or spec.pools or spec.ingress:
         asked = [_request_json(request) for request in spec.pools]
-        shown["IPAMOptions"] = {"Driver": given({"Name": _ipam_driver(network)})} | given({"Configs": asked})
+        shown["IPAMOptions"] = {"Driver": given({"Name": spec.ipam_driver})} | given({"Configs": asked})
     if spec.config_from:
         shown["ConfigFrom"] = {"Network": spec.config_from}
     return shown | {"Scope": "swarm"}
 
 
 def _ipam_driver(network: SwarmNetwork) -> str:
-    return (network.spec.ipam_driver or "default") if network.leases_addresses else network.spec.ipam_driver
+    """Who gives out addresses; "" where each host does."""
+    return (network.spec.ipam_driver or "default") if network.leases_addresses else ""
 
 
 def _pools_json(network: SwarmNetwork) -> list[Json]:
