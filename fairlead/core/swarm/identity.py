@@ -15,7 +15,7 @@ from hmac import compare_digest
 
 from fairlead.model.errors import Invalid, NotAllowed
 from fairlead.model.swarm.cluster import JoinTokens
-from fairlead.model.swarm.identity import BACKDATE, Peer, certificates, digest
+from fairlead.model.swarm.identity import BACKDATE, Peer, digest
 from fairlead.model.swarm.node import MANAGER, WORKER
 
 TOKEN, UNLOCK = "SWMTKN-1-", "SWMKEY-1-"
@@ -67,15 +67,6 @@ def role_of(token: str, tokens: JoinTokens) -> str:
         if known and compare_digest(given, known.encode()):
             return role
     raise NotAllowed("A valid join token is necessary to join this cluster")
-
-
-def vouched(bundle: str, wanted: str) -> str:
-    """The certificate of `bundle` (PEM) with the digest `wanted`. Raises NotAllowed when there is none."""
-    found = {digest(one): one for one in certificates(bundle)}
-    if wanted not in found:
-        got = ", ".join(found) or "no certificate"
-        raise NotAllowed(f"remote CA does not match fingerprint. Expected: {wanted}, got: {got}")
-    return found[wanted]
 
 
 def _base36(number: int, width: int) -> str:

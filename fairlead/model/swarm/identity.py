@@ -6,7 +6,7 @@ from base64 import b64decode
 from dataclasses import dataclass
 from hashlib import sha256
 
-from fairlead.model.errors import Invalid
+from fairlead.model.errors import Invalid, NotAllowed
 from fairlead.model.swarm.cluster import HOUR
 from fairlead.model.swarm.node import MANAGER
 
@@ -75,3 +75,12 @@ def digest(certificate: str) -> str:
     if not der:
         raise Invalid("not a certificate: it has no PEM text of one")
     return sha256(der).hexdigest()
+
+
+def vouched(bundle: str, wanted: str) -> str:
+    """The certificate of `bundle` (PEM) with the digest `wanted`. Raises NotAllowed when there is none."""
+    found = {digest(one): one for one in certificates(bundle)}
+    if wanted not in found:
+        got = ", ".join(found) or "no certificate"
+        raise NotAllowed(f"remote CA does not match fingerprint. Expected: {wanted}, got: {got}")
+    return found[wanted]

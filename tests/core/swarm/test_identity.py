@@ -21,12 +21,11 @@ from fairlead.core.swarm.identity import (
     renewal,
     role_of,
     unlock_key,
-    vouched,
 )
 from fairlead.core.swarm.sessions import Sessions
 from fairlead.model.errors import Invalid, NotAllowed
 from fairlead.model.swarm.cluster import HOUR, JoinTokens
-from fairlead.model.swarm.identity import Peer, certificates, digest
+from fairlead.model.swarm.identity import Peer, certificates, digest, vouched
 from fairlead.model.swarm.node import MANAGER, WORKER
 
 WORKING, MANAGING = Peer("w", WORKER, "c"), Peer("m", MANAGER, "c")
