@@ -130,7 +130,7 @@ async def hosts(root: Path, count: int, mtu: int = 1500, subnet: str = "192.168.
     directory = root / "hosts"
     netns.make_private_mount(directory)
     try:
-        switch = _namespace(directory / "switch")
+        switch = namespace(directory / "switch")
         run("ip", "link", "add", "sw", "mtu", str(mtu), "type", "bridge", ns=switch)
         run("ip", "link", "set", "sw", "up", ns=switch)
         nodes = [_node(root, directory, number, switch, mtu, subnet) for number in range(1, count + 1)]
@@ -165,7 +165,7 @@ def clear(directory: Path) -> None:
     netns.unmount(directory)
 
 
-def _namespace(path: Path) -> str:
+def namespace(path: Path) -> str:
     descriptor = netns.make_namespace()
     try:
         netns.name_namespace(descriptor, path)
@@ -176,7 +176,7 @@ def _namespace(path: Path) -> str:
 
 
 def _node(root: Path, directory: Path, number: int, switch: str, mtu: int, subnet: str) -> Node:
-    place = _namespace(directory / f"h{number}")
+    place = namespace(directory / f"h{number}")
     address = plug(switch, place, number, mtu, subnet)
     (root / f"h{number}").mkdir()
     return Node(root / f"h{number}", Path(place), address)
