@@ -58,9 +58,12 @@ from fairlead.effects.oci.volumes import VolumeFiles
 from fairlead.effects.store.sqlite import SqliteStore
 from fairlead.effects.wire.dhcp import DhcpClients
 from fairlead.effects.wire.dns import DnsServer
+from fairlead.effects.wire.gossip import GossipSockets
 from fairlead.engine.containers.containers import Containers
 from fairlead.engine.containers.context import Hands as ContainerHands
 from fairlead.engine.default_networks import DefaultNetworks
+from fairlead.engine.discovery.discovery import Discovery
+from fairlead.engine.discovery.outlets import Actors
 from fairlead.engine.engine import Engine
 from fairlead.engine.images.images import Images
 from fairlead.engine.ports import ImageHands
@@ -128,6 +131,9 @@ async def open_engine(config: DaemonConfig, running: AsyncExitStack) -> Engine:
     engine.state.load(documents)
     engine.overlays.load_state(documents)
     running.push_async_callback(engine.overlays.close)
+    engine.discovery = Discovery(engine.fabric, GossipSockets(), Actors(engine.overlays, engine.fabric.balancing))
+    engine.discovery.load_state(documents)
+    running.push_async_callback(engine.discovery.close)
     engine.system = System(engine, LinuxHost(config.data_root, config.hostname))
     await _furnish(engine, documents, running)
     await _settle(engine, documents, running)

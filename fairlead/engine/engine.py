@@ -19,6 +19,7 @@ from fairlead.model.config import DaemonConfig
 
 if TYPE_CHECKING:
     from fairlead.engine.containers.containers import Containers
+    from fairlead.engine.discovery.discovery import Discovery
     from fairlead.engine.images.images import Images
     from fairlead.engine.rootfs import RootFilesystems
     from fairlead.engine.system import System
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 class Engine:
     containers: Containers
+    discovery: Discovery
     images: Images
     rootfs: RootFilesystems
     volumes: Volumes

@@ -3,6 +3,10 @@
 The engine tells what is attached where (`set_endpoint`, `drop_endpoint`) and which sandboxes listen
 (`open_sandbox`, `close_sandbox`); all else follows: which names a sandbox sees, in which order its
 networks are asked, whether a query may leave.
+
+Who is called what on a network of this host follows from its endpoints. On a network of the whole swarm it follows
+from what all nodes tell (`put_shared`, `drop_shared`), this one included: its endpoints are only shown to an
+`Announcer`.
 """
 
 from __future__ import annotations
@@ -17,7 +21,17 @@ from fairlead.core.dns.zone import Entry
 from fairlead.model.dns import DnsPorts, Upstream
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.ids import is_local_id, short
-from fairlead.model.network import Network
+from fairlead.model.network import SWARM, Network
+
+
+class Announcer(Protocol):
+    """Whoever tells other nodes of this one's endpoints (`fairlead.engine.discovery`)."""
+
+    def appeared(self, endpoint: Endpoint, network: Network) -> None:
+        """An endpoint on a network of the swarm exists, or has changed."""
+        ...
+
+    def gone(self, network_id: str, endpoint_id: str) -> None: ...
 
 
 class NameServer(Protocol):
@@ -44,6 +58,7 @@ class _Sandbox:
 
 class Names:
     def __init__(self, server: NameServer) -> None:
+        self.announcer: Announcer | None = None
         self._server = server
         self._directory = Directory()
         self._sandboxes: dict[str, _Sandbox] = {}
@@ -55,10 +70,11 @@ class Names:
         Call it for every endpoint of a sandbox, also on networks without names (default bridge:
         `endpoint.names` empty), because whether a sandbox may ask outside depends on all of them.
         """
-        addresses = tuple(interface.ip for interface in endpoint.addresses)
         self._places[endpoint.id] = network.id, endpoint.sandbox
-        reverse = endpoint.names[0] if endpoint.names else ""
-        self._directory.put(network.id, network.name, Entry(endpoint.id, endpoint.names, addresses, reverse))
+        if network.scope != SWARM:
+            self._directory.put(network.id, network.name, _entry(endpoint))
+        elif self.announcer is not None:
+            self.announcer.appeared(endpoint, network)
         if endpoint.sandbox:
             sandbox = self._sandbox(endpoint.sandbox)
             sandbox.endpoints[endpoint.id] = endpoint, network
@@ -73,6 +89,16 @@ class Names:
             self._refresh(sandbox)
             self._forget_if_unused(sandbox_id, sandbox)
         self._directory.drop(network_id, endpoint_id)
+        if self.announcer is not None:
+            self.announcer.gone(network_id, endpoint_id)
+
+    def put_shared(self, network: Network, entry: Entry) -> None:
+        """Somebody in the swarm has these names on the network."""
+        self._directory.put(network.id, network.name, entry)
+
+    def drop_shared(self, network_id: str, owner: str) -> None:
+        """Nobody of that id has names on the network any more; unknown is fine."""
+        self._directory.drop(network_id, owner)
 
     def arrange(self, sandbox_id: str, networks: Sequence[str]) -> None:
         """The order in which the sandbox's networks (ids) are asked: that of its gateways, best first.
@@ -126,6 +152,11 @@ class Names:
         sights = tuple(Sight(network.id, network.name, _aliases(endpoint)) for endpoint, network in attached)
         sandbox.resolver.view = self._directory.view(sights)
         sandbox.resolver.confine(all(network.internal for _, network in attached))
+
+
+def _entry(endpoint: Endpoint) -> Entry:
+    addresses = tuple(interface.ip for interface in endpoint.addresses)
+    return Entry(endpoint.id, endpoint.names, addresses, endpoint.names[0] if endpoint.names else "")
 
 
 def _rank(order: tuple[str, ...], endpoint: Endpoint) -> tuple[int, int]:

@@ -1,0 +1,239 @@
+"""Discovery: the daemon's side of it, from its first endpoint in a swarm to its last.
+
+Whatever the state of gossip (not in a swarm yet, no keys yet, port taken, nobody else there), this node's own endpoints
+are known to its own views; what they are told to others as follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+from fairlead.engine.discovery.group import Group
+from fairlead.engine.discovery.hearing import Hearing
+from fairlead.engine.discovery.keys import Ring
+from fairlead.engine.discovery.node import GossipNode, Here
+from fairlead.engine.discovery.observed import Observed
+from fairlead.engine.discovery.outlets import Actors, Outlets
+from fairlead.engine.discovery.ports import Sockets
+from fairlead.engine.discovery.shown import ShownPeer, ShownService, shown_peers, shown_services
+from fairlead.engine.fabric import Fabric
+from fairlead.engine.swarm.messages import GossipKey
+from fairlead.model.change import Put
+from fairlead.model.discovery import Presence
+from fairlead.model.endpoint import Endpoint
+from fairlead.model.errors import Failed
+from fairlead.model.network import Address, Network
+
+LIFE = "gossip"
+"""Kind and id of the document that holds the number of the node's last life."""
+
+AGAIN_SECONDS = 5.0
+QUIET_SECONDS = 3.0
+FIRST_INDEX = 256
+
+_log = logging.getLogger("fairlead.engine.discovery")
+
+
+class Discovery:
+    """One per engine, from its birth. It is a `names.Announcer` for containers that are no tasks."""
+
+    def __init__(self, fabric: Fabric, sockets: Sockets, actors: Actors) -> None:
+        self._fabric = fabric
+        self._sockets = sockets
+        self._outlets = Outlets(fabric.names, actors)
+        self._groups: dict[str, Group] = {}
+        self._hearing = Hearing(self._groups, self._spread, self._begin_again)
+        self._observed = Observed(fabric.state)
+        self._indexes: dict[str, int] = {}
+        self._life = 0
+        self._here: Here | None = None
+        self._node: GossipNode | None = None
+        self._ring = Ring()
+        self._opening = asyncio.Lock()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        fabric.names.announcer = self
+
+    def load_state(self, documents: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Take over what the store holds (at boot)."""
+        self._life = int(documents.get(LIFE, {}).get(LIFE, b"0"))
+
+    # --- membership -------------------------------------------------------------------------------
+
+    async def start(self, node_id: str, data_address: Address, cluster_id: str) -> None:
+        """This node is in a swarm; gossip begins with the first keys. Idempotent; with another id or address everything
+        begins anew."""
+        here = Here(node_id, data_address, cluster_id)
+        if here == self._here:
+            return
+        await self.stop()
+        self._here = here
+        self._node = GossipNode(self._sockets, here, self._fabric.entropy, self._hearing.hear)
+        for network, presence in self._observed.presences(here):
+            self._announce(network, presence)
+
+    async def tell(self, peers: Sequence[Address], keys: Sequence[GossipKey]) -> None:
+        """The other nodes that are up, and the swarm's keys: all of them, each time."""
+        self._ring.follow(keys)
+        if self._node is not None:
+            self._node.seek(peers)
+            await self._open()
+
+    async def stop(self) -> None:
+        """This node is in no swarm any more: say so, and forget what others told."""
+        if self._node is not None:
+            await self._node.say_goodbye()
+        await self.close()
+        for group in list(self._groups.values()):
+            self._leave(group)
+        self._here, self._node, self._ring = None, None, Ring()
+
+    async def close(self) -> None:
+        """The daemon stops; its containers run on. Others keep what they know of them for its return."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        for task in self._tasks:
+            task.cancel()
+        self._hearing.close()
+        if self._node is not None:
+            await self._node.close()
+        await self._outlets.close()
+
+    # --- own endpoints ----------------------------------------------------------------------------
+
+    async def announce(self, network_id: str, presence: Presence) -> None:
+        """Set or replace an own entry. Raises NotFound for a network that this host does not know."""
+        self._announce(self._fabric.state.network(network_id), presence)
+
+    async def withdraw(self, network_id: str, endpoint_id: str) -> None:
+        """The endpoint is gone; unknown is fine."""
+        self._withdraw(network_id, endpoint_id)
+
+    def appeared(self, endpoint: Endpoint, network: Network) -> None:
+        """A container's endpoint exists on a network of the swarm, or has changed."""
+        if self._observed.add(endpoint, network) and self._here is not None:
+            self._announce(network, self._observed.presence(endpoint.id, self._here))
+
+    def gone(self, network_id: str, endpoint_id: str) -> None:
+        if self._observed.drop(endpoint_id):
+            self._withdraw(network_id, endpoint_id)
+
+    def _announce(self, network: Network, presence: Presence) -> None:
+        if self._here is None or self._node is None:
+            raise Failed(f"cannot announce an endpoint on network {network.name}: this node is in no swarm")
+        group = self._groups.get(network.id)
+        if group is None:
+            group = self._groups[network.id] = Group(network, self._here.node_id, self._now())
+            self._node.enter(network.id)
+            self._look_whether_told()
+        group.announce(presence)
+        self._node.write(network.id, presence)
+        self._spread(group)
+
+    def _withdraw(self, network_id: str, endpoint_id: str) -> None:
+        group = self._groups.get(network_id)
+        if group is None or group.withdraw(endpoint_id) is None or self._node is None:
+            return
+        self._node.erase(network_id, endpoint_id)
+        if group.own:
+            self._spread(group)
+        else:
+            self._leave(group)
+
+    def _leave(self, group: Group) -> None:
+        """No endpoint of this node is on the network any more."""
+        del self._groups[group.network.id]
+        if self._node is not None:
+            self._node.leave_network(group.network.id)
+        group.view.clear()
+        self._spread(group)
+        self._outlets.forget(group.network.id)
+
+    # --- gossip -----------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        """Begin to gossip if there are keys; when the port is taken, try again and again."""
+        async with self._opening:
+            node = self._node
+            if node is None or node.open or not self._ring:
+                return
+            self._life = max(self._life + 1, self._fabric.clock.now() // 1_000_000_000)
+            await self._fabric.store.commit([Put(LIFE, LIFE, str(self._life).encode())])
+            try:
+                await node.start(self._life, self._ring.keyring)
+            except Failed as failed:
+                _log.error("%s; trying again", failed.message)
+                self._later("open", AGAIN_SECONDS, self._open_soon)
+                return
+            for group in self._groups.values():
+                node.enter(group.network.id)
+                for presence in group.own.values():
+                    node.write(group.network.id, presence)
+        self._look_whether_told()
+
+    def _begin_again(self) -> None:
+        """Another node claims our id and has lived longer, or one that was us has not been forgotten yet."""
+        if self._node is not None:
+            self._keep(self._node.close())
+            self._later("open", AGAIN_SECONDS, self._open_soon)
+
+    def _open_soon(self) -> None:
+        self._keep(self._open())
+
+    def _spread(self, group: Group) -> None:
+        group.heard_at = self._now()
+        differences = group.view.take()
+        if differences:
+            for change in differences.services:
+                self._indexes.setdefault(change.service_id, FIRST_INDEX + len(self._indexes))
+            self._outlets.spread(group.network, differences)
+
+    def _look_whether_told(self) -> None:
+        """A group is wholly told when others are there and it has been quiet for longer than a sync takes."""
+        waiting = [group for group in self._groups.values() if not group.told]
+        if self._node is None or not waiting:
+            return
+        for group in waiting:
+            quiet = self._now() - group.heard_at >= QUIET_SECONDS
+            if quiet and self._node.open and not self._node.alone:
+                group.told = True
+                self._outlets.told(group.network.id)
+        self._later("told", 1.0, self._look_whether_told)
+
+    # --- what is shown ----------------------------------------------------------------------------
+
+    def peers(self, network_id: str) -> tuple[ShownPeer, ...]:
+        """The nodes that take part in a network, if this one does."""
+        return shown_peers(self._node.peers(network_id)) if self._node and network_id in self._groups else ()
+
+    def services(self, network_id: str) -> tuple[ShownService, ...]:
+        """The services on a network as this node knows them, if it takes part."""
+        group = self._groups.get(network_id)
+        return shown_services(group, self._indexes) if group else ()
+
+    def report(self) -> Mapping[str, object]:
+        """Gossip as it is now, and what was refused of it, for people."""
+        said = self._node.report() if self._node else {}
+        return {**said, "refused": dict(self._hearing.refused)}
+
+    async def settled(self) -> None:
+        """Returns when everything heard until now has reached those who act."""
+        await self._outlets.settled()
+
+    # --- time -------------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        return self._fabric.clock.monotonic()
+
+    def _later(self, what: str, seconds: float, action: Callable[[], None]) -> None:
+        if (waiting := self._timers.pop(what, None)) is not None:
+            waiting.cancel()
+        self._timers[what] = asyncio.get_running_loop().call_later(seconds, action)
+
+    def _keep(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

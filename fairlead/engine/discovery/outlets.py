@@ -1,0 +1,130 @@
+"""Where differences go: forwarding and names at once, balancing in order and as fast as the kernel takes it.
+
+Names must be right within a second and cost microseconds. A change of balancing is a transaction in every sandbox of
+the network; what changes again while one is under way is told once, as it is then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fairlead.core.balance.service import Entrance, MeshKey, MeshService, VirtualService
+from fairlead.core.discovery.differences import Differences, Named
+from fairlead.core.dns.zone import Entry, Kind
+from fairlead.engine.discovery.balanced import Balanced
+from fairlead.engine.discovery.ports import Balancing, Mesh, Overlays
+from fairlead.engine.names import Names
+from fairlead.model.errors import Refusal
+from fairlead.model.network import Address, Network
+
+_log = logging.getLogger("fairlead.engine.discovery")
+
+
+@dataclass(frozen=True, slots=True)
+class Actors:
+    """Those who act on what discovery finds, besides names. None: nobody does."""
+
+    overlays: Overlays | None = None
+    balancing: Balancing | None = None
+    mesh: Mesh | None = None
+
+
+class Outlets:
+    def __init__(self, names: Names, actors: Actors) -> None:
+        self._names = names
+        self._overlays, self._balancing, self._mesh = actors.overlays, actors.balancing, actors.mesh
+        self._balanced: dict[str, Balanced] = {}
+        self._vips: dict[str, dict[Address, VirtualService | None]] = {}
+        self._ports: dict[MeshKey, MeshService | None] = {}
+        self._entrances: Mapping[str, Entrance] | None = None
+        self._teller: asyncio.Task[None] | None = None
+
+    def spread(self, network: Network, differences: Differences) -> None:
+        """Tell everybody whom it concerns."""
+        self._forward(network.id, differences)
+        for owner in differences.unnamed:
+            self._names.drop_shared(network.id, owner)
+        for named in differences.named:
+            self._names.put_shared(network, _entry(named))
+        self._balance(network, differences)
+
+    def told(self, network_id: str) -> None:
+        if self._overlays is not None:
+            self._overlays.told(network_id)
+
+    def forget(self, network_id: str) -> None:
+        """The network was left, and its last differences spread."""
+        self._balanced.pop(network_id, None)
+        self._vips.pop(network_id, None)
+        if self._balancing is not None:
+            self._balancing.drop(network_id)
+
+    async def settled(self) -> None:
+        """Returns when balancing knows everything that was spread until now."""
+        while self._teller is not None and not self._teller.done():
+            await asyncio.wait([self._teller])
+
+    async def close(self) -> None:
+        if self._teller is not None:
+            self._teller.cancel()
+            await asyncio.wait([self._teller])
+
+    def _forward(self, network_id: str, differences: Differences) -> None:
+        if self._overlays is None:
+            return
+        for endpoint_id in differences.unforward:
+            self._overlays.remote_gone(network_id, endpoint_id)
+        for presence in differences.forward:
+            self._overlays.remote(network_id, presence)
+
+    # --- balancing --------------------------------------------------------------------------------
+
+    def _balance(self, network: Network, differences: Differences) -> None:
+        balanced = self._balanced.setdefault(network.id, Balanced())
+        vips, ports = balanced.change(differences.services)
+        if vips:
+            self._vips.setdefault(network.id, {}).update(vips)
+        if network.ingress:
+            self._ports.update(ports)
+            if differences.balancers is not None:
+                self._entrances = {
+                    one.node_id: Entrance(one.mac, one.addresses[0]) for one in differences.balancers if one.addresses
+                }
+        if self._waiting and (self._teller is None or self._teller.done()):
+            self._teller = asyncio.get_running_loop().create_task(self._tell())
+
+    @property
+    def _waiting(self) -> bool:
+        return bool(self._vips or self._ports) or self._entrances is not None
+
+    async def _tell(self) -> None:
+        """Tell balancing until nothing waits."""
+        while self._waiting:
+            vips, self._vips = self._vips, {}
+            ports, self._ports = self._ports, {}
+            entrances, self._entrances = self._entrances, None
+            try:
+                await self._tell_mesh(entrances, ports)
+                if self._balancing is not None:
+                    for network_id, changed in vips.items():
+                        await self._balancing.services(network_id, changed)
+            except Refusal as refusal:
+                _log.error("balancing could not be changed: %s", refusal.message)
+
+    async def _tell_mesh(
+        self, entrances: Mapping[str, Entrance] | None, ports: Mapping[MeshKey, MeshService | None]
+    ) -> None:
+        if self._mesh is None:
+            return
+        if entrances is not None:
+            await self._mesh.entrances(entrances)
+        if ports:
+            await self._mesh.mesh(ports)
+
+
+def _entry(named: Named) -> Entry:
+    kind = Kind.SERVICE if named.virtual else Kind.CONTAINER
+    return Entry(named.owner, named.names, named.addresses, named.reverse, kind)
