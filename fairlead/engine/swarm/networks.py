@@ -18,7 +18,7 @@ from fairlead.engine.state import State
 from fairlead.engine.swarm.lookup import find
 from fairlead.engine.swarm.standing import INACTIVE, NO_SWARM
 from fairlead.engine.swarm.writing import write
-from fairlead.model.errors import Conflict, Invalid, NotAllowed, NotFound
+from fairlead.model.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal
 from fairlead.model.network import PREDEFINED, SWARM, NetworkSpec
 from fairlead.model.swarm.network import SwarmNetwork
 
@@ -53,10 +53,13 @@ class SwarmNetworks:
     # --- reading ------------------------------------------------------------------------------
 
     def list(self) -> Sequence[SwarmNetwork]:
-        """Those that users made, and the ingress network; none where this node is no manager at work."""
-        if not self._swarm.standing.seated:
+        """Those that users made, and the ingress network; none where this node is no manager at work, or where there is
+        no majority: this host's networks are listed all the same."""
+        try:
+            snapshot = self._swarm.snapshot
+        except Refusal:
             return ()
-        return [one for one in _present(self._swarm.snapshot) if PREDEFINED_LABEL not in one.spec.labels]
+        return [one for one in _present(snapshot) if PREDEFINED_LABEL not in one.spec.labels]
 
     def find(self, reference: str) -> SwarmNetwork:
         """By id, name or the beginning of an id, predefined ones too. Raises NotFound, or Invalid when ambiguous."""

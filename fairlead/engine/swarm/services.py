@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fairlead.core.balance import service as balance
 from fairlead.core.containers import names
 from fairlead.core.swarm import revise, validate
 from fairlead.core.swarm.changes import Change, Drop, Put
@@ -69,7 +70,7 @@ class Services:
         def decide(snapshot: Snapshot) -> Iterable[Change]:
             named = spec if spec.name else replace(spec, name=self._name(snapshot))
             wanted = _with_auth(_with_networks(named, snapshot), pull_auth)
-            validate.service(wanted, snapshot)
+            _check(wanted, snapshot)
             return [Put(revise.created(service_id, wanted, now))]
 
         await write(self._swarm, decide)
@@ -91,7 +92,7 @@ class Services:
             kept = service.previous if auth_from == "previous-spec" else service.spec
             wanted = _with_auth(_with_networks(spec, snapshot), pull_auth or _auth_of(kept))
             revise.in_sequence(service, version)
-            validate.service(wanted, snapshot, service)
+            _check(wanted, snapshot, service)
             return [Put(revise.updated(service, wanted, version, self._clock.now()))]
 
         await write(self._swarm, decide)
@@ -133,6 +134,11 @@ def _desired(service: Service, tasks: Sequence[Task]) -> int:
     if mode.kind in (GLOBAL, GLOBAL_JOB):
         return sum(task.desired in (TaskState.RUNNING, TaskState.COMPLETE) for task in tasks)
     return mode.concurrent
+
+
+def _check(spec: ServiceSpec, snapshot: Snapshot, own: Service | None = None) -> None:
+    validate.service(spec, snapshot, own)
+    balance.algorithm(spec.labels.get(balance.LABEL, ""))
 
 
 # --- what a spec names --------------------------------------------------------------------------------
