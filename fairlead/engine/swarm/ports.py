@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Protocol
 
 from fairlead.model.swarm.calls import Answerer as Answerer
@@ -109,8 +109,8 @@ class Caller(Protocol):
         """One call to a manager, which must show a manager's certificate."""
         ...
 
-    def stream(self, address: str, name: str, body: bytes = b"") -> AsyncIterator[bytes]:
-        """The lines of a streamed answer."""
+    def stream(self, address: str, name: str, body: bytes = b"") -> AsyncGenerator[bytes, None]:
+        """The lines of a streamed answer. Closing it (`contextlib.aclosing`) ends it at the other end too."""
         ...
 
     async def root(self, address: str, digest: str) -> str:

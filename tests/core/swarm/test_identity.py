@@ -150,8 +150,8 @@ def test_strangers_may_ask_for_the_root_and_join() -> None:
     assert {name for name in CALLS if may_call(name, None)} == {"root", "join"}
 
 
-def test_workers_may_not_take_a_seat() -> None:
-    assert {name for name in CALLS if not may_call(name, WORKING)} == {"seat"}
+def test_workers_take_no_seat_and_read_no_others_logs() -> None:
+    assert {name for name in CALLS if not may_call(name, WORKING)} == {"seat", "logs"}
 
 
 def test_managers_may_call_all_that_exists_and_nobody_what_does_not() -> None:

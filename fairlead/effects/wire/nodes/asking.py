@@ -176,8 +176,8 @@ class AskingConnection(asyncio.Protocol):
     async def _stir(self) -> None:
         """Until something more has come. Raises Broken when nothing more will."""
         if self._ended:
-            raise Broken(
-                f"the manager at {self.address} did not answer: {self._ended}", unheard=not self._answer.status
-            )
+            unheard = not self._answer.status
+            hint = "; does it accept this node's certificate?" if unheard and not self.calls else ""
+            raise Broken(f"the manager at {self.address} did not answer: {self._ended}{hint}", unheard=unheard)
         self._stirred.clear()
         await self._stirred.wait()

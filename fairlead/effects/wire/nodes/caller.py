@@ -11,8 +11,9 @@ passes the right root on but ends TLS itself lures nobody.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import msgspec
@@ -26,6 +27,8 @@ from fairlead.model.swarm.identity import Identity, vouched
 
 PATIENCE, JOIN_PATIENCE = 5.0, 30.0
 """Seconds for a call of a stranger and for a stream to begin; for the answer to `join`."""
+
+log = logging.getLogger(__name__)
 
 
 class Caller:
@@ -53,7 +56,7 @@ class Caller:
             # The manager may have closed an idle connection just when it was taken: a new one tells.
             return await self._ask(self._pool.add(await self._connect(address)), name, body)
 
-    async def stream(self, address: str, name: str, body: bytes = b"") -> AsyncIterator[bytes]:
+    async def stream(self, address: str, name: str, body: bytes = b"") -> AsyncGenerator[bytes, None]:
         connection = None
         try:
             async with _within(PATIENCE, address, name):
@@ -68,14 +71,10 @@ class Caller:
 
     async def root(self, address: str, digest: str) -> str:
         try:
-            told = _bundle(await _ask_once(address, blind(), "root"))
-            again = _bundle(await _ask_once(address, calling(vouched(told, digest)), "root"))
-        except NotOurs as refusal:
-            raise NotAllowed(f"{address} shows the root of the swarm without being its manager: {refusal}") from refusal
-        except Invalid as refusal:
-            raise NotAllowed(f"what {address} sent as the swarm's root is not understood: {refusal}") from refusal
-        vouched(again, digest)
-        return again
+            return await _root(address, digest)
+        except NotAllowed as refusal:
+            log.warning("refused to join a swarm: %s", refusal.message, extra={"address": address})
+            raise
 
     async def join(self, address: str, trust: str, body: bytes) -> bytes:
         return await _ask_once(address, calling(trust), "join", body, JOIN_PATIENCE)
@@ -125,8 +124,20 @@ class _RootAnswer(msgspec.Struct):
     certificates: str
 
 
+async def _root(address: str, digest: str) -> str:
+    try:
+        told = _bundle(await _ask_once(address, blind(), "root"))
+        again = _bundle(await _ask_once(address, calling(vouched(told, digest)), "root"))
+        vouched(again, digest)
+    except NotOurs as refusal:
+        raise NotAllowed(f"{address} shows the root of the swarm without being its manager: {refusal}") from refusal
+    except Invalid as refusal:
+        raise NotAllowed(f"what {address} sent as the swarm's root is not understood: {refusal}") from refusal
+    return again
+
+
 def _bundle(answer: bytes) -> str:
     try:
         return msgspec.json.decode(answer, type=_RootAnswer).certificates
     except msgspec.MsgspecError as error:
-        raise NotAllowed(f"what was sent as the swarm's root is not understood: {error}") from error
+        raise Invalid(str(error)) from error

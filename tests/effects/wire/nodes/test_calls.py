@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -330,3 +331,20 @@ async def test_a_listener_may_be_opened_again(manager: Manager, worker: Caller) 
     assert manager.address == ""
     await manager.listener.open(LOOPBACK, manager.identity, manager.answer)
     assert await worker.call(manager.address, "report", b"x") == b"x"
+
+
+# --- links ----------------------------------------------------------------------------------------
+
+
+async def test_both_ends_notice_a_link_that_went_silent_within_seconds() -> None:
+    command = ["unshare", "--net", sys.executable, "-m", "tests.effects.wire.nodes.cut_link"]
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        said, _ = await asyncio.wait_for(child.communicate(), 60)
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    node, manager = map(float, said.split())
+    assert 1 < node < 12
+    assert 1 < manager < 12
