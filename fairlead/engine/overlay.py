@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from fairlead.core.drivers import overlay_underlay
-from fairlead.core.drivers.contract import Neighbourhood, Site
+from fairlead.core.drivers.contract import Neighbourhood
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine import egress, records
+from fairlead.engine.expectation import Expectation
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.networks import Networks
 from fairlead.model.change import Delete, Put
@@ -24,7 +25,7 @@ from fairlead.model.discovery import Presence
 from fairlead.model.errors import Conflict, Failed
 from fairlead.model.host import Underlay
 from fairlead.model.network import SWARM, Address, Network
-from fairlead.model.plan import ChangeRules, Plan
+from fairlead.model.plan import ChangeRules, DelLink, Plan
 from fairlead.model.ruleset import Element, Key, Transaction
 from fairlead.model.swarm.cluster import EncryptionKey
 from fairlead.model.swarm.network import SwarmNetwork
@@ -72,22 +73,16 @@ class Overlays:
                 _log.debug("somebody else makes %s", egress.NAME)
 
     async def _move(self) -> None:
-        """Devices are bound to their address and port: make them anew."""
+        """VXLAN devices are bound to their address and port: make them anew."""
+        kernel, expectation = self._fabric.kernel, Expectation(self._fabric)
         for network in self._swarm_networks():
-            endpoints = self._state.endpoints_on(network.id)
-            driver, facts = DRIVERS[network.driver], self._fabric.host.facts
-            if not endpoints:
+            if not self._state.endpoints_on(network.id):
                 continue
-            await self._fabric.kernel.attempt(driver.remove(network, self._around()))
-            sandboxes = self._state.sandboxes
-            plans = (
-                driver.attach(
-                    network, each, Site(facts, sandboxes[each.container_id].ns, sandboxes[each.container_id].ipv6)
-                )
-                for each in endpoints
-                if each.container_id in sandboxes
-            )
-            for fault in await self._fabric.kernel.attempt(sum(plans, Plan())):
+            home = DRIVERS[network.driver].namespace(network, self._fabric.host.facts)
+            devices = [link.name for link in await kernel.links(home) if link.kind == "vxlan"]
+            await kernel.attempt(Plan(tuple(DelLink(device, home) for device in devices)))
+            missing = await kernel.missing(expectation.of_network(network).operations)
+            for fault in await kernel.attempt(Plan(tuple(missing))):
                 _log.error("moving a network to another address: %s", fault, extra={"network": network.id})
             self._remotes.renew(network)
         await self._remotes.settle([network.id for network in self._swarm_networks()])

@@ -121,7 +121,7 @@ class Sandboxes:
         async with self._fabric.turns.of(container.id):
             before = self._state.endpoints_of(container.id)
             old = next((endpoint.name for endpoint in before if not endpoint.egress), "")
-            renamed = [_renamed(endpoint, old, container.name) for endpoint in before]
+            renamed = [_renamed(endpoint, old, container.name) for endpoint in before if not endpoint.egress]
             await self._fabric.store.commit([records.put(endpoint) for endpoint in renamed])
             for endpoint in renamed:
                 self._state.put_endpoint(endpoint)

@@ -146,6 +146,8 @@ class Overlay:
             yield AddBridge(segment.bridge, mtu=size, alias=tag, ns=home, options={"mcast_snooping": 0})
             yield from _gateways(segment, home)
             yield AddVxlan(segment.vxlan, segment.vni, underlay.port, underlay.address, mtu=size, alias=tag, ns=home)
+            if network.ipv6:
+                yield SetSysctl(f"net/ipv6/conf/{segment.vxlan}/disable_ipv6", "0", home)
             yield SetLink(segment.vxlan, home, up=True, master=segment.bridge, port=_WIRE)
 
     def _raze(self, network: Network, facts: HostFacts) -> Iterator[Operation]:

@@ -143,7 +143,7 @@ def _vxlan(run: Run, operation: AddVxlan) -> _Making:
     birth = links.Birth(
         operation.name, "vxlan", mtu=operation.mtu, target=0 if home is underlay else home.descriptor, data=data
     )
-    finish = links.change(operation.name, links.Change(up=True, alias=operation.alias or None))
+    finish = links.change(operation.name, links.Change(up=True, alias=operation.alias or None, silent6=True))
     same = _same_kind("vxlan", operation.alias)
     return _Making(
         birth, underlay, home, lambda seen: same(seen) and read_u32(seen.data[_VXLAN_ID]) == operation.vni, (finish,)

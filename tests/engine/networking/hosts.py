@@ -69,7 +69,7 @@ class Node(House):
 
     async def put(self, name: str, **addresses: str) -> None:
         """Run a container on networks: `web="10.0.1.5"`, with both families `web="10.0.1.5 fd00::5"`."""
-        endpoints = {network: _spec(text) for network, text in addresses.items()}
+        endpoints = {network: addressed(text) for network, text in addresses.items()}
         await self.run(name, next(iter(endpoints)), endpoints=endpoints)
 
     def presences(self, network: str) -> list[Presence]:
@@ -85,7 +85,7 @@ class Node(House):
         return inside(self.ns(container), *command).returncode == 0
 
 
-def _spec(text: str) -> EndpointSpec:
+def addressed(text: str) -> EndpointSpec:
     found = {ip_address(word).version: word for word in text.split()}
     return EndpointSpec(ipv4=found.get(4, ""), ipv6=found.get(6, ""))
 
