@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from fairlead.effects.etcd.flags import environment
+from fairlead.effects.etcd.flags import SOCKET, environment
 from fairlead.effects.oci import process
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
@@ -31,7 +31,7 @@ _log = logging.getLogger("fairlead.swarm.etcd")
 
 
 class Child:
-    """`command(first)` gives argv; `folder` is the working directory."""
+    """`command(first)` gives argv; `folder` is the working directory, in which etcd makes its client socket."""
 
     def __init__(self, command: Callable[[bool], Sequence[str]], folder: Path) -> None:
         self._command, self._folder = command, folder
@@ -87,6 +87,9 @@ class Child:
 
     def _spawn(self, *, first: bool = False) -> None:
         argv = ("setpriv", "--pdeathsig", "KILL", "--", *self._command(first))
+        self._lines.clear()
+        # A killed etcd leaves its socket, and would not start again where one is.
+        (self._folder / SOCKET).unlink(missing_ok=True)
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         try:
             pid = process.spawn(argv, environment(os.environ), process.Stdio(stderr=write_end), folder=self._folder)
@@ -111,7 +114,7 @@ class Child:
         loop = asyncio.get_running_loop()
         if loop.time() - self._since > STEADY:
             self._pause = FIRST_PAUSE
-        _log.warning("the consensus member ended, starting it again", extra={"status": status, "in": self._pause})
+        _log.warning("the consensus member ended, starting it again: %s", self.last_words, extra={"status": status})
         self._restart = loop.call_later(self._pause, self._spawn)
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 

@@ -37,9 +37,11 @@ _log = logging.getLogger("fairlead.swarm.etcd")
 
 
 class EtcdConsensus:
-    """`data_root` and `exec_root` are the daemon's."""
+    """`data_root` and `exec_root` are the daemon's. `within` precedes etcd's command line, to run it elsewhere than in
+    the daemon's own network namespace."""
 
-    def __init__(self, data_root: Path, exec_root: Path) -> None:
+    def __init__(self, data_root: Path, exec_root: Path, within: Sequence[str] = ()) -> None:
+        self._within = tuple(within)
         self._data = MemberData(data_root / "swarm")
         self._folder = exec_root / "swarm"
         self._credentials = Credentials(self._folder)
@@ -62,7 +64,7 @@ class EtcdConsensus:
         allowed = common_name(how.files)
         self._credentials.write(how.files)
         places = flags.Places(self._data.path, self._credentials.pem, self._credentials.trust, allowed)
-        self._child = Child(lambda first: flags.command(how, places, first=first), self._folder)
+        self._child = Child(lambda first: (*self._within, *flags.command(how, places, first=first)), self._folder)
         self._child.start()
         try:
             await self._answering(self._child, old and not how.force_new)
@@ -89,6 +91,11 @@ class EtcdConsensus:
         self._credentials.clear()
         if forget:
             self._data.forget()
+
+    @property
+    def pid(self) -> int | None:
+        """Of etcd; None while it does not run."""
+        return self._child.pid if self._child is not None else None
 
     @property
     def removed(self) -> bool:
