@@ -22,7 +22,10 @@ from fairlead.model.errors import Failed, Invalid, NotAllowed, Refusal, Unauthor
 from fairlead.model.swarm.calls import Answerer, Call, MayCall
 
 LARGEST, LARGEST_OF_STRANGERS = 16 << 20, 64 << 10
-"""Bytes of a request."""
+"""Bytes of a request's body."""
+
+LARGEST_HEAD = 32 << 10
+"""Bytes before the body."""
 
 REQUEST_SECONDS = 30.0
 """From the first byte of a request to its last."""
@@ -56,7 +59,7 @@ class AnsweringConnection(asyncio.Protocol):
         self._shown = Shown()
         self._address = ""
         self._name, self._body, self._fault = "", bytearray(), cast(Refusal | None, None)
-        self._receiving = False
+        self._receiving, self._headed, self._taken = False, False, 0
         self._answering: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._expiry: asyncio.TimerHandle | None = None
@@ -85,8 +88,9 @@ class AnsweringConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._log_refusal(f"what it sends is not HTTP/1.1: {error}")
-            self._transport.abort()
+            self._cut_off(f"what it sends is not HTTP/1.1: {error}")
+        if self._receiving:
+            self._bound(len(data))
 
     def pause_writing(self) -> None:
         self._room.clear()
@@ -106,27 +110,26 @@ class AnsweringConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if self._answering is not None:
-            self._log_refusal("it asks again before it is answered")
-            self._transport.abort()
+            self._cut_off("it asks again before it is answered")
             return
         self._name, self._body, self._fault = "", bytearray(), None
-        self._receiving = True
+        self._receiving, self._headed, self._taken = True, False, 0
         self._set_alarm(REQUEST_SECONDS)
 
     def on_url(self, url: bytes) -> None:
         self._name += url.decode("ascii", "replace")
 
     def on_headers_complete(self) -> None:
+        self._headed = True
         if self._receiving:
             self._name = self._name.removeprefix("/")
             self._fault = self._judge(self._parser.get_method())
 
     def on_body(self, data: bytes) -> None:
-        largest = LARGEST if self._shown.peer else LARGEST_OF_STRANGERS
         if self._receiving and self._fault is None:
             self._body += data
-            if len(self._body) > largest:
-                self._fault = Invalid(f"a request has {largest} bytes at most")
+            if len(self._body) > self._largest:
+                self._fault = Invalid(f"a request has {self._largest} bytes at most")
                 self._body = bytearray()
 
     def on_message_complete(self) -> None:
@@ -141,6 +144,20 @@ class AnsweringConnection(asyncio.Protocol):
         call = Call(self._name, bytes(self._body), self._shown.peer, self._address)
         self._body = bytearray()
         self._answering = self._loop.create_task(self._answer(call))
+
+    @property
+    def _largest(self) -> int:
+        return LARGEST if self._shown.peer else LARGEST_OF_STRANGERS
+
+    def _bound(self, size: int) -> None:
+        """`size` bytes more of a request that is not complete yet."""
+        self._taken += size
+        if self._taken > LARGEST_HEAD + self._largest * self._headed:
+            self._cut_off("its request has no end")
+
+    def _cut_off(self, why: str) -> None:
+        self._log_refusal(why)
+        self._transport.abort()
 
     # --- judging ----------------------------------------------------------------------------------
 
@@ -224,5 +241,4 @@ class AnsweringConnection(asyncio.Protocol):
         self._transport.abort()
 
     def _expired(self) -> None:
-        self._log_refusal("its certificate has expired")
-        self._transport.abort()
+        self._cut_off("its certificate has expired")

@@ -328,6 +328,17 @@ async def test_two_requests_at_once_are_refused(manager: Manager, refusals: Refu
     assert "asks again before it is answered" in refusals()[0]
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [b"POST /", b"POST /root HTTP/1.1\r\nX: ", b"POST /root HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: "],
+    ids=["name", "header", "trailer"],
+)
+async def test_a_request_without_an_end_is_cut_off(manager: Manager, refusals: Refusals, begin: bytes) -> None:
+    assert await raw(manager.address, begin + b"x" * 300_000, blind()) == b""
+    assert "its request has no end" in refusals()[0]
+    assert manager.heard == []
+
+
 async def test_who_says_nothing_is_not_kept(
     manager: Manager, refusals: Refusals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
