@@ -1,0 +1,195 @@
+"""Containers and services of several hosts by name, over real sockets in namespaces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fairlead.core.discovery.presence import encode
+from fairlead.engine.discovery.node import TABLE
+from tests.engine.discovery.town import ATT, Town, keys, town, within
+
+PATIENCE = 5.0
+
+
+@pytest.fixture
+async def three(tmp_path: Path) -> AsyncIterator[Town]:
+    async with town(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def abc(three: Town) -> Town:
+    """A container on each host, known to all."""
+    for number, node in enumerate(three.nodes):
+        await node.put("abc"[number], att=f"10.0.1.{11 + number}")
+    await three.agree(PATIENCE)
+    return three
+
+
+async def test_containers_of_all_hosts_resolve_and_reach_each_other(abc: Town) -> None:
+    for node, me in zip(abc.nodes, "abc", strict=True):
+        for number, other in enumerate("abc"):
+            assert abc.resolve(node, me, other) == abc.resolve(node, me, f"{other}.att") == {f"10.0.1.{11 + number}"}
+        await node.overlays.settled()
+    assert abc.resolve(abc[0], "a", "13.1.0.10.in-addr.arpa", "PTR") == {"c.att."}
+    assert abc[0].reaches("a", "10.0.1.13")
+    assert abc[2].reaches("c", "10.0.1.12")
+
+
+async def test_a_container_that_stops_or_leaves_is_unknown_everywhere(abc: Town) -> None:
+    await abc[1].stop("b")
+    await within(1, lambda: not abc.resolve(abc[0], "a", "b") and not abc.resolve(abc[2], "c", "b"))
+    await abc[2].disconnect("att", "c")
+    await within(1, lambda: not abc.resolve(abc[0], "a", "c"))
+    assert abc.rows(abc[2]) == set(), "who has left a network keeps nothing of it"
+    await abc[2].connect("att", "c", ipv4="10.0.1.33")
+    await within(1, lambda: abc.resolve(abc[0], "a", "c") == {"10.0.1.33"})
+    await within(1, lambda: abc.resolve(abc[2], "c", "a") == {"10.0.1.11"})
+
+
+async def test_a_renamed_container_answers_to_its_new_name_on_other_hosts(abc: Town) -> None:
+    await abc[1].rename("b", "bee")
+    await within(1, lambda: abc.resolve(abc[0], "a", "bee") == {"10.0.1.12"})
+    assert not abc.resolve(abc[0], "a", "b")
+
+
+async def test_one_name_on_two_hosts_is_both(abc: Town) -> None:
+    for node, address in zip(abc.nodes[1:], ("10.0.1.21", "10.0.1.22"), strict=True):
+        await node.put("twin", att=address)
+    await within(1, lambda: abc.resolve(abc[0], "a", "twin") == {"10.0.1.21", "10.0.1.22"})
+
+
+async def test_a_service_is_one_address_while_its_tasks_come_and_go(abc: Town) -> None:
+    one, two = abc.task(abc[1], "web", 1, "10.0.1.41"), abc.task(abc[2], "web", 2, "10.0.1.42")
+    await abc.discovery(abc[1]).announce(ATT.id, replace(one, serving=False))
+    await abc.discovery(abc[2]).announce(ATT.id, two)
+    await within(1, lambda: abc.resolve(abc[0], "a", "tasks.web") == {"10.0.1.42"})
+    await abc.discovery(abc[1]).announce(ATT.id, one)
+    await within(1, lambda: abc.resolve(abc[0], "a", "tasks.web") == {"10.0.1.41", "10.0.1.42"})
+    assert abc.resolve(abc[0], "a", "web") == {"10.0.1.2"}
+    assert abc.resolve(abc[0], "a", "2.1.0.10.in-addr.arpa", "PTR") == {"web.att."}
+    await abc.discovery(abc[2]).withdraw(ATT.id, two.endpoint_id)
+    await within(1, lambda: abc.resolve(abc[0], "a", "tasks.web") == {"10.0.1.41"})
+    await abc.discovery(abc[1]).withdraw(ATT.id, one.endpoint_id)
+    await within(1, lambda: not abc.resolve(abc[0], "a", "web"))
+
+
+async def test_a_killed_node_leaves_names_at_once_and_forwarding_never(abc: Town) -> None:
+    await abc.kill(abc[2])
+    await within(4, lambda: not abc.resolve(abc[0], "a", "c") and not abc.resolve(abc[1], "b", "c"))
+    await abc[0].overlays.settled()
+    assert abc[0].reaches("a", "10.0.1.13"), "its container still runs"
+    await abc.wake(abc[2])
+    await within(2, lambda: abc.resolve(abc[0], "a", "c") == {"10.0.1.13"})
+    assert abc.resolve(abc[2], "c", "a") == {"10.0.1.11"}
+
+
+async def test_a_node_that_leaves_the_swarm_is_forgotten_at_once(abc: Town) -> None:
+    await abc.discoveries.pop(abc[2]).stop()
+    await within(1, lambda: len(abc.rows(abc[0])) == len(abc.rows(abc[1])) == 2)
+
+
+async def test_stale_entries_of_a_node_that_missed_everything_do_not_survive_its_return(abc: Town) -> None:
+    """moby#42833, #30134, #52661 and their kin: forwarding and names of tasks that are long gone, on nodes that were
+    away while these went, until somebody restarts a daemon."""
+    abc.cut(abc[2])
+    await within(15, lambda: not abc.resolve(abc[0], "a", "c"))
+    await abc[1].stop("b")
+    await abc[1].put("heir", att="10.0.1.12")
+    await abc[0].put("new", att="10.0.1.51")
+    await abc[2].put("lonely", att="10.0.1.52")
+    abc.heal(abc[2])
+    await abc.agree(5)
+    assert abc.resolve(abc[2], "c", "heir") == {"10.0.1.12"}
+    assert not abc.resolve(abc[2], "c", "b")
+    assert abc.resolve(abc[0], "a", "lonely") == {"10.0.1.52"}
+    await abc[2].overlays.settled()
+    assert abc[2].reaches("c", "10.0.1.12")
+    assert abc[2].reaches("c", "10.0.1.51")
+
+
+async def test_a_partition_heals_without_a_trace(abc: Town) -> None:
+    before = abc.rows(abc[0])
+    abc.cut(abc[1])
+    await asyncio.sleep(10)
+    abc.heal(abc[1])
+    await abc.agree(5)
+    assert abc.rows(abc[0]) == before
+    await within(1, lambda: abc.resolve(abc[0], "a", "b") == {"10.0.1.12"})
+    assert abc.resolve(abc[1], "b", "c") == {"10.0.1.13"}
+
+
+async def test_rows_that_cannot_be_are_refused_and_counted(abc: Town) -> None:
+    """A member with the right key that writes rows in its own name, but not like one of us."""
+    liar = abc.discovery(abc[2])._node
+    assert liar is not None
+    assert liar._node is not None
+    good = abc.task(abc[2], "web", 1, "10.0.1.41")
+    foreign = encode(replace(good, node_id="somebodyelse"))
+    for key, value in {
+        "junk": b"\0" * 3000,
+        "big": b"x" * 60_000,
+        "foreign": foreign,
+        "web1": encode(good)[:-4],
+    }.items():
+        liar._node.set_entry(ATT.id, TABLE, key, value, asyncio.get_running_loop().time())
+    liar._turn()
+    await within(2, lambda: sum(abc.discovery(abc[0])._hearing.refused.values()) == 4)
+    assert set(abc.discovery(abc[0])._hearing.refused) <= {"shape", "size", "owner"}
+    assert len(abc.rows(abc[0])) == 3
+    assert not abc.resolve(abc[0], "a", "web")
+
+
+async def test_nobody_steals_an_address_that_a_local_container_has(abc: Town) -> None:
+    thief = replace(abc.task(abc[2], "evil", 1, "10.0.1.11"), mac=abc[0].endpoint("a", "att").mac)
+    await abc.discovery(abc[2]).announce(ATT.id, thief)
+    await within(1, lambda: any(endpoint == "evil1" for endpoint, _ in abc.rows(abc[0])))
+    assert not abc.resolve(abc[0], "a", "tasks.evil")
+    assert abc.resolve(abc[0], "a", "a") == {"10.0.1.11"}
+
+
+async def test_keys_change_while_names_do(abc: Town) -> None:
+    """The ring moves on everywhere in no particular order, and no row is lost."""
+    before = _peer_errors(abc)
+    for step, ring in enumerate((keys(1, 2, primary=1), keys(1, 2, 3, primary=2), keys(2, 3, 4, primary=3))):
+        abc.keys = ring
+        for node in abc.nodes:
+            await abc.tell(node)
+            await abc.discovery(node).announce(ATT.id, abc.task(node, f"s{step}", abc.nodes.index(node), "10.0.1.99"))
+    await abc.agree(3)
+    assert len(abc.rows(abc[0])) == 3 + 9
+    assert _peer_errors(abc) == before
+
+
+async def test_nothing_is_said_without_keys_and_local_names_work_nevertheless(three: Town) -> None:
+    node = three[0]
+    await three.kill(node)
+    three.keys = []
+    await three.wake(node)
+    await node.put("x", att="10.0.1.71")
+    await node.put("y", att="10.0.1.72")
+    assert three.resolve(node, "x", "y") == {"10.0.1.72"}
+    assert not three.discovery(node).report().get("name")
+
+
+async def test_inspect_shows_nodes_and_services(abc: Town) -> None:
+    await abc.discovery(abc[1]).announce(ATT.id, abc.task(abc[1], "web", 1, "10.0.1.41"))
+    shown = abc.discovery(abc[0])
+    await within(1, lambda: len(shown.services(ATT.id)) == 2)
+    assert [peer.address for peer in shown.peers(ATT.id)] == [str(node.address) for node in abc.nodes]
+    loose, web = shown.services(ATT.id)
+    assert [(task.name, task.address, task.host) for task in loose.tasks] == [
+        (name, f"10.0.1.{11 + number}", str(abc[number].address)) for number, name in enumerate("abc")
+    ]
+    assert (web.name, web.vip, web.index, web.tasks[0].name) == ("web", "10.0.1.2", 256, "web.1.abc")
+
+
+def _peer_errors(town: Town) -> list[object]:
+    """What each node has refused of others' packets, by reason."""
+    reports = (town.discovery(node).report()["counters"] for node in town.nodes)
+    return [dict(counters["peer_errors"]) for counters in reports if isinstance(counters, dict)]
