@@ -66,7 +66,7 @@ class Expectation:
     def operations(self) -> list[Operation]:
         """Everything but the table, networks first."""
         listed = [operation for network in self._networks() for operation in self.of_network(network).operations]
-        told = self._fabric.remotes.expected()
+        told = [*self._fabric.remotes.expected(), *self._fabric.encryption.expected()]
         return [*ground.settings(self._fabric.host.facts.features), *listed, *self.of_sandboxes(), *told]
 
     def still_due(self, missing: Sequence[Operation]) -> list[Operation]:

@@ -9,6 +9,7 @@ from fairlead.core.drivers.bridge_options import HOST_BINDING
 from fairlead.engine.balancing import Balancing
 from fairlead.engine.blame import blamed
 from fairlead.engine.claims import Claims
+from fairlead.engine.encryption import Encryption
 from fairlead.engine.etc import Etc
 from fairlead.engine.events import EventBus
 from fairlead.engine.host import Host
@@ -45,6 +46,7 @@ class Fabric:
         self.names = Names(world.name_server)
         self.resolvers = Resolvers(self.names, self.wiring)
         self.remotes = Remotes(state, world.kernel, self.host)
+        self.encryption = Encryption(state, world.kernel, self.host, self.remotes)
         self.balancing = Balancing(state, world.kernel)
         self.etc = Etc(config, world.etc)
         self.turns = KeyedLocks()

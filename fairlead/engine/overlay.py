@@ -42,8 +42,8 @@ class Overlays:
         self._fabric, self._networks = fabric, networks
         self._state, self._remotes = fabric.state, fabric.remotes
         self._peers: set[Address] = set()
-        self._trusted: set[Address] = set()
-        self._trusting: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._astray = False
 
     def load_state(self, documents: Mapping[str, Mapping[str, bytes]]) -> None:
         """Take over what the store holds; before anything looks at the host."""
@@ -92,6 +92,7 @@ class Overlays:
         for network in self._swarm_networks():
             await self.release(network.id)
         self._remotes.forget()
+        await self._fabric.encryption.end()
         self._peers.clear()
         self._fabric.host.underlay = None
         await self._fabric.store.commit([Delete(_KIND, _KIND)])
@@ -116,6 +117,7 @@ class Overlays:
         await self._fabric.store.commit([records.put(wanted)])
         self._state.put_network(wanted)
         self._remotes.known(wanted)
+        await self._fabric.encryption.follow()
 
     async def release(self, network_id: str) -> None:
         """No container of this host is on it any more: it is forgotten and everything of it removed."""
@@ -129,6 +131,7 @@ class Overlays:
         self._state.drop_network(network_id)
         self._fabric.claims.addresses.forget(network_id)
         plan = DRIVERS[network.driver].remove(network, self._around())
+        await self._fabric.encryption.follow()
         for fault in await self._fabric.kernel.attempt(plan):
             _log.error("a network was not wholly removed: %s", fault, extra={"network": network_id})
 
@@ -145,11 +148,23 @@ class Overlays:
         self._peers = set(addresses)
         await self._trust()
 
+    async def _follow(self) -> None:
+        """Other nodes are on our networks than were before."""
+        while self._astray:
+            self._astray = False
+            await self._trust()
+            await self._fabric.encryption.follow()
+
+    def _follow_soon(self) -> None:
+        self._astray = True
+        if self._following is None or self._following.done():
+            self._following = asyncio.get_running_loop().create_task(self._follow())
+
     async def _trust(self) -> None:
         """Let in the nodes that the managers name, and those from which endpoints are announced: what reaches gossip
         is a node of ours even while no manager knows."""
-        self._trusted = self._peers | self._remotes.vteps()
-        wanted = {element.key: element for element in overlay_underlay.peer_elements(self._trusted)}
+        nodes = self._peers | self._remotes.vteps()
+        wanted = {element.key: element for element in overlay_underlay.peer_elements(nodes)}
         family, name = overlay_underlay.FAMILY, overlay_underlay.NAME
         kernel = self._fabric.kernel
         there: dict[Key, Element] = {}
@@ -163,19 +178,19 @@ class Overlays:
 
     async def keys(self, keys: Sequence[EncryptionKey], primary: int) -> None:
         """The swarm's IPsec keys, all of them each time; `primary` is the Lamport time of the one to send with."""
-        raise NotImplementedError
+        await self._fabric.encryption.use(keys, primary)
 
     # --- what the other nodes tell ----------------------------------------------------------------
 
     def remote(self, network_id: str, presence: Presence) -> None:
         """An endpoint on another node: new, or changed. Written to the kernel in batches, within milliseconds."""
-        self._remotes.put(network_id, presence)
-        if presence.vtep not in self._trusted and (self._trusting is None or self._trusting.done()):
-            self._trusting = asyncio.get_running_loop().create_task(self._trust())
+        if self._remotes.put(network_id, presence):
+            self._follow_soon()
 
     def remote_gone(self, network_id: str, endpoint_id: str) -> None:
         """It is not there any more."""
-        self._remotes.drop(network_id, endpoint_id)
+        if self._remotes.drop(network_id, endpoint_id):
+            self._follow_soon()
 
     def told(self, network_id: str) -> None:
         """Every remote endpoint that is known anywhere has been told since the start: what the kernel still forwards
@@ -184,15 +199,15 @@ class Overlays:
 
     async def settled(self) -> None:
         """Returns when everything that was told until now is in the kernel."""
-        if self._trusting is not None:
-            await self._trusting
+        if self._following is not None:
+            await self._following
         await self._remotes.written()
 
     async def close(self) -> None:
         await self._remotes.close()
-        if self._trusting is not None:
-            self._trusting.cancel()
-            await asyncio.gather(self._trusting, return_exceptions=True)
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
 
 
 def _local(network: SwarmNetwork) -> Network:

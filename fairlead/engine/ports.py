@@ -16,7 +16,7 @@ from fairlead.model.image import Layer, Platform, RegistryAuth
 from fairlead.model.lease import Lease, LeaseRequest
 from fairlead.model.network import Address
 from fairlead.model.observed import Drift, ObservedLink
-from fairlead.model.plan import AddFdb, AddNeighbour, Operation, Plan
+from fairlead.model.plan import AddAssociation, AddFdb, AddNeighbour, AddPolicy, Operation, Plan
 from fairlead.model.reference import Reference
 from fairlead.model.ruleset import Element
 from fairlead.model.system import HostDescription
@@ -94,6 +94,14 @@ class Kernel(Protocol):
 
     async def stations(self, ns: str) -> Sequence[AddFdb | AddNeighbour]:
         """What the VXLAN devices of a namespace forward to, and the permanent neighbours behind them."""
+        ...
+
+    async def associations(self, request_id: int) -> Sequence[tuple[AddAssociation, int]]:
+        """ESP associations of a request id, without their keys, and how many packets each has carried."""
+        ...
+
+    async def policies(self, mark: int) -> Sequence[AddPolicy]:
+        """The policies for outgoing packets with that mark."""
         ...
 
     async def missing(self, operations: Sequence[Operation]) -> Sequence[Operation]:
@@ -355,6 +363,10 @@ class Host(Protocol):
 
     def open_files(self) -> int:
         """Of the daemon."""
+        ...
+
+    def source_towards(self, address: str) -> str:
+        """The local address from which packets to `address` leave, "" when there is no way."""
         ...
 
     def forwards_ipv4(self) -> bool: ...

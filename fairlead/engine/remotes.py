@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from fairlead.core.drivers.overlay_stations import Entry, Stations, entries
@@ -30,6 +31,7 @@ class Remotes:
     def __init__(self, state: State, kernel: Kernel, host: Host) -> None:
         self._state, self._kernel, self._host = state, kernel, host
         self._stations: dict[str, Stations] = {}
+        self._nodes: dict[str, Counter[Address]] = {}
         self._present: set[str] = set()
         self._due: set[str] = set()
         self._turn = asyncio.Lock()
@@ -37,13 +39,32 @@ class Remotes:
 
     # --- what is told -----------------------------------------------------------------------------
 
-    def put(self, network_id: str, presence: Presence) -> None:
+    def put(self, network_id: str, presence: Presence) -> bool:
+        """Whether other nodes are on the network now than were before."""
+        left = self._uncount(network_id, presence.endpoint_id)
+        nodes = self._nodes.setdefault(network_id, Counter())
+        nodes[presence.vtep] += 1
         self._of(network_id).put(presence, self._entries(network_id, presence))
         self._soon(network_id)
+        return left or nodes[presence.vtep] == 1
 
-    def drop(self, network_id: str, endpoint_id: str) -> None:
+    def drop(self, network_id: str, endpoint_id: str) -> bool:
+        """Whether other nodes are on the network now than were before."""
+        left = self._uncount(network_id, endpoint_id)
         self._of(network_id).drop(endpoint_id)
         self._soon(network_id)
+        return left
+
+    def _uncount(self, network_id: str, endpoint_id: str) -> bool:
+        before = self._of(network_id).presences.get(endpoint_id)
+        if before is None:
+            return False
+        nodes = self._nodes[network_id]
+        nodes[before.vtep] -= 1
+        if nodes[before.vtep]:
+            return False
+        del nodes[before.vtep]
+        return True
 
     def complete(self, network_id: str) -> None:
         """Everybody has spoken: what was found in the kernel beyond it goes."""
@@ -52,10 +73,15 @@ class Remotes:
 
     def forget(self) -> None:
         self._stations.clear()
+        self._nodes.clear()
         self._present.clear()
 
     def vteps(self) -> set[Address]:
-        return {vtep for stations in self._stations.values() for vtep in stations.vteps()}
+        """The nodes that any endpoint is on."""
+        return {vtep for nodes in self._nodes.values() for vtep in nodes}
+
+    def vteps_of(self, network_id: str) -> set[Address]:
+        return set(self._nodes.get(network_id, ()))
 
     def _of(self, network_id: str) -> Stations:
         return self._stations.setdefault(network_id, Stations())

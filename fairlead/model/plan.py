@@ -18,6 +18,9 @@ from fairlead.model.network import Address, Subnet
 from fairlead.model.ruleset import Transaction
 
 HOST = ""
+MAIN = 254
+"""The number of the main routing table."""
+
 EVERYBODY = "00:00:00:00:00:00"
 Interface = IPv4Interface | IPv6Interface
 
@@ -193,7 +196,7 @@ class DelAddress:
 
 @dataclass(frozen=True, slots=True)
 class AddRoute:
-    """A route of the main table. Destination None is the default route; `replace` takes the place of another."""
+    """A route of a `table` (1 to 255). Destination None is the default route; `replace` takes the place of another."""
 
     destination: Subnet | None
     link: str = ""
@@ -202,9 +205,10 @@ class AddRoute:
     family: int = 4
     scope_link: bool = False
     replace: bool = True
+    table: int = MAIN
 
     def inverse(self) -> DelRoute:
-        return DelRoute(self.destination, self.link, self.via, self.ns, self.family)
+        return DelRoute(self.destination, self.link, self.via, self.ns, self.family, self.table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +218,36 @@ class DelRoute:
     via: Address | None = None
     ns: str = HOST
     family: int = 4
+    table: int = MAIN
 
     def inverse(self) -> AddRoute:
-        return AddRoute(self.destination, self.link, self.via, self.ns, self.family)
+        return AddRoute(self.destination, self.link, self.via, self.ns, self.family, table=self.table)
+
+
+@dataclass(frozen=True, slots=True)
+class AddRule:
+    """Packets whose mark has the bits of `mark` among those of `mask` are routed by `table` first."""
+
+    mark: int
+    mask: int
+    table: int
+    ns: str = HOST
+    family: int = 4
+
+    def inverse(self) -> DelRule:
+        return DelRule(self.mark, self.mask, self.table, self.ns, self.family)
+
+
+@dataclass(frozen=True, slots=True)
+class DelRule:
+    mark: int
+    mask: int
+    table: int
+    ns: str = HOST
+    family: int = 4
+
+    def inverse(self) -> AddRule:
+        return AddRule(self.mark, self.mask, self.table, self.ns, self.family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +314,65 @@ class AddPortEntry:
 class DelPortEntry:
     link: str
     mac: str
+    ns: str = HOST
+
+    def inverse(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class AddAssociation:
+    """An ESP association in transport mode, AES-GCM with a 16-byte check: `key` is the AES key and four bytes of salt
+    (RFC 4106). What stands under the same destination and SPI is the same association."""
+
+    source: Address
+    destination: Address
+    spi: int
+    key: bytes = field(repr=False)
+    request_id: int = 0
+    ns: str = HOST
+
+    def inverse(self) -> DelAssociation:
+        return DelAssociation(self.destination, self.spi, self.ns)
+
+
+@dataclass(frozen=True, slots=True)
+class DelAssociation:
+    destination: Address
+    spi: int
+    ns: str = HOST
+
+    def inverse(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class AddPolicy:
+    """UDP packets with `mark` from `source` to `port` of `destination` leave through that association or not at all.
+    Another policy for the same packets gives way."""
+
+    source: Address
+    destination: Address
+    port: int
+    spi: int
+    mark: int
+    request_id: int = 0
+    ns: str = HOST
+
+    @property
+    def way(self) -> tuple[Address, Address, int]:
+        return self.source, self.destination, self.port
+
+    def inverse(self) -> DelPolicy:
+        return DelPolicy(self.source, self.destination, self.port, self.mark, self.ns)
+
+
+@dataclass(frozen=True, slots=True)
+class DelPolicy:
+    source: Address
+    destination: Address
+    port: int
+    mark: int
     ns: str = HOST
 
     def inverse(self) -> None:
@@ -359,12 +449,18 @@ Operation = (
     | DelAddress
     | AddRoute
     | DelRoute
+    | AddRule
+    | DelRule
     | AddNeighbour
     | DelNeighbour
     | AddFdb
     | DelFdb
     | AddPortEntry
     | DelPortEntry
+    | AddAssociation
+    | DelAssociation
+    | AddPolicy
+    | DelPolicy
     | SetSysctl
     | AnnounceAddress
     | ChangeRules

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from fairlead.core.drivers.overlay_segments import place
 from fairlead.model.discovery import Presence
-from fairlead.model.network import Address, Network
+from fairlead.model.network import Network
 from fairlead.model.plan import AddFdb, AddNeighbour, Operation
 
 Entry = AddFdb | AddNeighbour
@@ -99,10 +99,6 @@ class Stations:
     def expected(self) -> list[Entry]:
         """What has to be there."""
         return [claims[next(reversed(claims))] for claims in self._claims.values()]
-
-    def vteps(self) -> set[Address]:
-        """The nodes that endpoints are on."""
-        return {presence.vtep for presence in self.presences.values()}
 
 
 def _key(entry: Entry) -> _Key:

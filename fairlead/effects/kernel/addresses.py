@@ -1,4 +1,4 @@
-"""rtnetlink messages of addresses, routes, neighbours and forwarding entries (rtnetlink(7))."""
+"""rtnetlink messages of addresses, routes, rules of routing, neighbours and forwarding entries (rtnetlink(7))."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from struct import Struct
 from fairlead.effects.kernel.attributes import attribute, hardware, parse, read_address, read_u32, u32
 from fairlead.effects.kernel.netlink import APPEND, CREATE, NEW, PUT, Channel, Message
 from fairlead.model.network import Address, Subnet
-from fairlead.model.plan import EVERYBODY, Interface
+from fairlead.model.plan import EVERYBODY, MAIN, AddRule, DelRule, Interface
 
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
 NEWNEIGH, DELNEIGH, GETNEIGH = 28, 29, 30
+NEWRULE, DELRULE, GETRULE = 32, 33, 34
 
 _FAMILY = {4: 2, 6: 10}
 _VERSION = {2: 4, 10: 6}
@@ -25,8 +26,10 @@ _NODAD = u32(_IFA_FLAGS, 0x02)
 
 _ROUTE = Struct("=BBBBBBBBI")
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
-_MAIN, _BOOT, _UNICAST, _ONLINK = 254, 3, 1, 4
+_BOOT, _UNICAST, _ONLINK = 3, 1, 4
 _UNIVERSE, _LINK_SCOPE, _NOWHERE = 0, 253, 255
+
+_FRA_MARK, _FRA_MASK, _TO_TABLE = 10, 16, 1
 
 _NEIGHBOUR = Struct("=BxxxiHBB")
 _NDA_DST, _NDA_LLADDR, _NDA_IFINDEX = 1, 2, 8
@@ -65,13 +68,14 @@ def read_interface(payload: bytes) -> tuple[int, Address, int]:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A unicast route of the main table. `on_link`: the gateway is a neighbour although no subnet says so."""
+    """A unicast route of a table. `on_link`: the gateway is a neighbour although no subnet says so."""
 
     destination: Subnet | None
     version: int
     index: int = 0
     via: Address | None = None
     on_link: bool = False
+    table: int = MAIN
 
 
 def new_route(route: Route) -> Message:
@@ -94,7 +98,7 @@ def _route_body(route: Route, protocol: int, scope: int | None = None) -> bytes:
         scope = _LINK_SCOPE if route.via is None and route.version == 4 else _UNIVERSE
     flags = _ONLINK if route.on_link and route.via else 0
     kind = _UNICAST if protocol else 0
-    body = _ROUTE.pack(_FAMILY[route.version], length, 0, 0, _MAIN, protocol, scope, kind, flags)
+    body = _ROUTE.pack(_FAMILY[route.version], length, 0, 0, route.table, protocol, scope, kind, flags)
     if route.destination and length:
         body += attribute(_RTA_DST, route.destination.network_address.packed)
     if route.via:
@@ -102,11 +106,11 @@ def _route_body(route: Route, protocol: int, scope: int | None = None) -> bytes:
     return body + (u32(_RTA_OIF, route.index) if route.index else b"")
 
 
-def every_route(channel: Channel, version: int) -> list[Route]:
-    """The unicast routes of the main table of one family."""
+def every_route(channel: Channel, version: int, table: int = MAIN) -> list[Route]:
+    """The unicast routes of a table of one family."""
     head = _ROUTE.pack(_FAMILY[version], 0, 0, 0, 0, 0, 0, 0, 0)
     try:
-        replies = channel.dump(Message(GETROUTE, 0, head + u32(_RTA_TABLE, _MAIN)))
+        replies = channel.dump(Message(GETROUTE, 0, head + u32(_RTA_TABLE, table)))
     except FileNotFoundError:  # the table is made with its first route
         return []
     return [route for payload in replies if (route := read_route(payload)) is not None]
@@ -114,17 +118,42 @@ def every_route(channel: Channel, version: int) -> list[Route]:
 
 def read_route(payload: bytes) -> Route | None:
     """A unicast route, or None for any other kind (multipath, local, blackhole)."""
-    family, length, _, _, _, _, _, kind, flags = _ROUTE.unpack_from(payload)
+    family, length, _, _, table, _, _, kind, flags = _ROUTE.unpack_from(payload)
     found = parse(payload, _ROUTE.size)
     if kind != _UNICAST or _RTA_OIF not in found:
         return None
     destination = _subnet(found[_RTA_DST], length) if _RTA_DST in found else None
     via = read_address(found[_RTA_GATEWAY]) if _RTA_GATEWAY in found else None
-    return Route(destination, _VERSION[family], read_u32(found[_RTA_OIF]), via, bool(flags & _ONLINK))
+    return Route(destination, _VERSION[family], read_u32(found[_RTA_OIF]), via, bool(flags & _ONLINK), table)
 
 
 def _subnet(raw: bytes, length: int) -> Subnet:
     return ip_network((raw, length))
+
+
+def new_rule(rule: AddRule) -> Message:
+    """EEXIST when it is there."""
+    return Message(NEWRULE, NEW, _rule_body(rule))
+
+
+def del_rule(rule: DelRule) -> Message:
+    return Message(DELRULE, 0, _rule_body(rule))
+
+
+def _rule_body(rule: AddRule | DelRule) -> bytes:
+    head = _ROUTE.pack(_FAMILY[rule.family], 0, 0, 0, rule.table, 0, 0, _TO_TABLE, 0)
+    return head + u32(_FRA_MARK, rule.mark) + u32(_FRA_MASK, rule.mask)
+
+
+def every_rule(version: int) -> Message:
+    return Message(GETRULE, 0, _ROUTE.pack(_FAMILY[version], 0, 0, 0, 0, 0, 0, 0, 0))
+
+
+def read_rule(payload: bytes) -> tuple[int, int, int]:
+    """(mark, mask, table) of an RTM_NEWRULE."""
+    table: int = _ROUTE.unpack_from(payload)[4]
+    found = parse(payload, _ROUTE.size)
+    return read_u32(found.get(_FRA_MARK, bytes(4))), read_u32(found.get(_FRA_MASK, bytes(4))), table
 
 
 def put_neighbour(index: int, address: Address, mac: str, exclusive: bool) -> Message:

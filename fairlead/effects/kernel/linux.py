@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fairlead.effects.kernel import observe, verify
+from fairlead.effects.kernel import observe, verify, xfrm
 from fairlead.effects.kernel.apply import Executor
 from fairlead.effects.kernel.inside_monitor import InsideMonitor
 from fairlead.effects.kernel.monitor import Monitor
@@ -16,7 +16,7 @@ from fairlead.effects.kernel.reaper import Reaper
 from fairlead.effects.kernel.worker import Worker
 from fairlead.model.host import HostFacts
 from fairlead.model.observed import Drift, ObservedLink
-from fairlead.model.plan import HOST, AddFdb, AddNeighbour, Operation, Plan
+from fairlead.model.plan import HOST, AddAssociation, AddFdb, AddNeighbour, AddPolicy, Operation, Plan
 from fairlead.model.ruleset import Element
 
 
@@ -87,6 +87,12 @@ class LinuxKernel:
             return observe.observe_stations(place)
         finally:
             place.close()
+
+    async def associations(self, request_id: int) -> Sequence[tuple[AddAssociation, int]]:
+        return await self._worker.run(lambda: list(xfrm.associations(self._executor.host.xfrm, request_id)))
+
+    async def policies(self, mark: int) -> Sequence[AddPolicy]:
+        return await self._worker.run(lambda: list(xfrm.policies(self._executor.host.xfrm, mark)))
 
     async def missing(self, operations: Sequence[Operation]) -> Sequence[Operation]:
         return await self._worker.run(verify.missing, self._executor.host, operations)

@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from fairlead.effects.kernel import addresses, links
+from fairlead.effects.kernel import addresses, links, xfrm
 from fairlead.effects.kernel.addresses import Route
 from fairlead.effects.kernel.announce import announce
 from fairlead.effects.kernel.apply import Request, Run
@@ -23,20 +23,26 @@ from fairlead.effects.kernel.words import in_words
 from fairlead.model.errors import KernelRefused
 from fairlead.model.plan import (
     AddAddress,
+    AddAssociation,
     AddFdb,
     AddNamespace,
     AddNeighbour,
+    AddPolicy,
     AddPortEntry,
     AddRoute,
+    AddRule,
     AnnounceAddress,
     ChangeRules,
     DelAddress,
+    DelAssociation,
     DelFdb,
     DelLink,
     DelNamespace,
     DelNeighbour,
+    DelPolicy,
     DelPortEntry,
     DelRoute,
+    DelRule,
     FlushFlows,
     Operation,
     SetLink,
@@ -49,7 +55,7 @@ _MISSING = frozenset((errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVA
 def perform(run: Run, operation: Operation) -> None:
     """Carry out one operation, or queue it. Raises KernelRefused."""
     match operation:
-        case DelLink() | DelAddress() | DelRoute() | DelNeighbour() | DelFdb() | DelPortEntry():
+        case DelLink() | DelAddress() | DelRoute() | DelRule() | DelNeighbour() | DelFdb() | DelPortEntry():
             _remove(run, operation)
         case AddNamespace() | DelNamespace():
             _change_namespace(run, operation)
@@ -59,6 +65,10 @@ def perform(run: Run, operation: Operation) -> None:
             _add_address(run, operation)
         case AddRoute():
             _add_route(run, operation)
+        case AddRule():
+            message = addresses.new_rule(operation)
+            request = Request(in_words(operation), (message,), operation.inverse(), on_exists=lambda: None)
+            run.send(run.place(operation.ns), request)
         case AddNeighbour() | AddFdb() | AddPortEntry():
             _add_neighbour(run, operation)
         case SetSysctl():
@@ -66,6 +76,8 @@ def perform(run: Run, operation: Operation) -> None:
         case AnnounceAddress():
             run.flush()
             announce(operation)
+        case AddAssociation() | AddPolicy() | DelAssociation() | DelPolicy():
+            _change_xfrm(run, operation)
         case ChangeRules():
             _change_rules(run, operation)
         case FlushFlows():
@@ -104,12 +116,12 @@ def _add_route(run: Run, operation: AddRoute) -> None:
 def _route(run: Run, place: Place, operation: AddRoute | DelRoute, words: str) -> Route:
     index = run.index(place, operation.link, words) if operation.link else 0
     version = operation.destination.version if operation.destination else operation.family
-    return Route(operation.destination, version, index, operation.via)
+    return Route(operation.destination, version, index, operation.via, table=operation.table)
 
 
 def _route_to(place: Place, wanted: Route) -> Route | None:
-    """The route of the main table to the same destination; its device is compared only where one is wanted."""
-    for found in addresses.every_route(place.route, wanted.version):
+    """The route of the same table to the same destination; its device is compared only where one is wanted."""
+    for found in addresses.every_route(place.route, wanted.version, wanted.table):
         if found.destination == wanted.destination:
             same = found == wanted or (not wanted.index and found.via == wanted.via)
             return wanted if same else found
@@ -145,7 +157,7 @@ def _entry(index: int, operation: AddNeighbour | AddFdb | AddPortEntry, exclusiv
             return addresses.put_neighbour(index, address, mac, exclusive)
 
 
-_Removal = DelAddress | DelRoute | DelNeighbour | DelFdb | DelPortEntry
+_Removal = DelAddress | DelRoute | DelRule | DelNeighbour | DelFdb | DelPortEntry
 
 
 def _remove(run: Run, operation: DelLink | _Removal) -> None:
@@ -166,6 +178,8 @@ def _remove(run: Run, operation: DelLink | _Removal) -> None:
 def _removal(run: Run, place: Place, operation: _Removal, words: str) -> Message:
     if isinstance(operation, DelRoute):
         return addresses.del_route(_route(run, place, operation, words))
+    if isinstance(operation, DelRule):
+        return addresses.del_rule(operation)
     index = run.index(place, operation.link, words)
     match operation:
         case DelAddress(address=interface):
@@ -259,6 +273,14 @@ def _set_sysctl(run: Run, operation: SetSysctl) -> None:
         write_sysctl(operation.path, operation.value, operation.ns)
         if before is not None:
             run.changed.append(replace(operation, value=before))
+
+
+def _change_xfrm(run: Run, operation: AddAssociation | AddPolicy | DelAssociation | DelPolicy) -> None:
+    run.flush()
+    changed = xfrm.change(run.place(operation.ns).xfrm, operation)
+    undo = operation.inverse()
+    if changed and undo is not None:
+        run.changed.append(undo)
 
 
 def _change_rules(run: Run, operation: ChangeRules) -> None:

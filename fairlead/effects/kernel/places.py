@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fairlead.effects.kernel.link_reader import index_of
-from fairlead.effects.kernel.netlink import NETFILTER, ROUTE, Channel
+from fairlead.effects.kernel.netlink import NETFILTER, ROUTE, XFRM, Channel
 from fairlead.effects.kernel.netns import entered, open_namespace
 from fairlead.effects.kernel.nft import Nftables
 
@@ -18,6 +18,7 @@ class Place:
         self.indexes: dict[str, int] = {}
         self._route: Channel | None = None
         self._netfilter: Channel | None = None
+        self._xfrm: Channel | None = None
         self._nftables: Nftables | None = None
         self._descriptor = -1
 
@@ -36,6 +37,12 @@ class Place:
         if self._netfilter is None:
             self._netfilter = self._open(NETFILTER)
         return self._netfilter
+
+    @property
+    def xfrm(self) -> Channel:
+        if self._xfrm is None:
+            self._xfrm = self._open(XFRM)
+        return self._xfrm
 
     @property
     def nftables(self) -> Nftables:
@@ -64,10 +71,10 @@ class Place:
 
     def close(self) -> None:
         """Let go of the namespace, which open sockets would keep alive."""
-        for channel in (self._route, self._netfilter):
+        for channel in (self._route, self._netfilter, self._xfrm):
             if channel is not None:
                 channel.close()
-        self._route = self._netfilter = self._nftables = None
+        self._route = self._netfilter = self._xfrm = self._nftables = None
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_interface
 
-from fairlead.effects.kernel import addresses
+from fairlead.effects.kernel import addresses, xfrm
 from fairlead.effects.kernel.attributes import mac_bytes
 from fairlead.effects.kernel.link_reader import SeenLink, named_links
 from fairlead.effects.kernel.nft_types import bounds
@@ -20,13 +20,16 @@ from fairlead.model.network import Address, Subnet
 from fairlead.model.plan import (
     HOST,
     AddAddress,
+    AddAssociation,
     AddBridge,
     AddDummy,
     AddFdb,
     AddMacvlan,
     AddNeighbour,
+    AddPolicy,
     AddPortEntry,
     AddRoute,
+    AddRule,
     AddVeth,
     AddVlan,
     AddVxlan,
@@ -81,8 +84,10 @@ class _Sight:
         self._place = place
         self._links: dict[str, SeenLink | None] = {}
         self._addresses: set[tuple[int, Address, int]] | None = None
-        self._routes: dict[int, set[_RouteKey]] = {}
+        self._routes: dict[tuple[int, int], set[_RouteKey]] = {}
         self._neighbours: dict[tuple[int, bool], set[tuple[Address | None, bytes]]] = {}
+        self._associations: dict[int, set[tuple[Address, int]]] = {}
+        self._policies: dict[int, set[AddPolicy]] = {}
         self._elements: dict[tuple[str, str, str], dict[Key, Data]] = {}
 
     def look_at(self, operations: Sequence[Operation]) -> None:
@@ -109,13 +114,31 @@ class _Sight:
                 return self._has_address(link, address)
             case AddRoute():
                 return self._has_route(operation)
+            case AddRule():
+                return self._has_rule(operation)
             case AddNeighbour(link, neighbour, mac):
                 return self._has_neighbour(link, neighbour, mac, bridge=False)
             case AddFdb(link, mac, remote):
                 return self._has_neighbour(link, remote, mac, bridge=True)
             case AddPortEntry(link, mac):
                 return self._has_neighbour(link, None, mac, bridge=True)
+            case AddAssociation(destination=destination, spi=spi):
+                return (destination, spi) in self._secured(operation)
+            case AddPolicy():
+                return operation in self._led(operation.mark)
         return True
+
+    def _secured(self, operation: AddAssociation) -> set[tuple[Address, int]]:
+        request = operation.request_id
+        if request not in self._associations:
+            found = xfrm.associations(self._place.xfrm, request)
+            self._associations[request] = {(each.destination, each.spi) for each, _ in found}
+        return self._associations[request]
+
+    def _led(self, mark: int) -> set[AddPolicy]:
+        if mark not in self._policies:
+            self._policies[mark] = set(xfrm.policies(self._place.xfrm, mark))
+        return self._policies[mark]
 
     def _index(self, name: str) -> int:
         seen = self._links.get(name)
@@ -147,14 +170,19 @@ class _Sight:
 
     def _has_route(self, operation: AddRoute) -> bool:
         version = operation.destination.version if operation.destination else operation.family
-        if version not in self._routes:
-            found = addresses.every_route(self._place.route, version)
-            self._routes[version] = {(each.destination, version, each.index, each.via) for each in found}
-            self._routes[version] |= {(each.destination, version, 0, each.via) for each in found}
+        place = (version, operation.table)
+        if place not in self._routes:
+            found = addresses.every_route(self._place.route, *place)
+            self._routes[place] = {(each.destination, version, each.index, each.via) for each in found}
+            self._routes[place] |= {(each.destination, version, 0, each.via) for each in found}
         if operation.link and not self._index(operation.link):
             return False
         wanted = (operation.destination, version, self._index(operation.link), operation.via)
-        return wanted in self._routes[version]
+        return wanted in self._routes[place]
+
+    def _has_rule(self, operation: AddRule) -> bool:
+        replies = self._place.route.dump(addresses.every_rule(operation.family))
+        return (operation.mark, operation.mask, operation.table) in map(addresses.read_rule, replies)
 
     def _has_neighbour(self, link: str, address: Address | None, mac: str, bridge: bool) -> bool:
         index = self._index(link)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from fairlead.model.plan import (
+    MAIN,
     AddAddress,
+    AddAssociation,
     AddBridge,
     AddDummy,
     AddFdb,
     AddMacvlan,
     AddNeighbour,
+    AddPolicy,
     AddPortEntry,
     AddRoute,
+    AddRule,
     AddVeth,
     AddVlan,
     AddVxlan,
@@ -20,6 +24,7 @@ from fairlead.model.plan import (
     DelNeighbour,
     DelPortEntry,
     DelRoute,
+    DelRule,
     Operation,
     SetLink,
 )
@@ -50,6 +55,9 @@ def in_words(operation: Operation) -> str:
             return f"remove address {address} from {link}"
         case AddRoute() | DelRoute():
             return _route_words(operation)
+        case AddRule(mark, mask, table) | DelRule(mark, mask, table):
+            verb = "add" if isinstance(operation, AddRule) else "remove"
+            return f"{verb} rule fwmark {mark:#x}/{mask:#x} table {table}"
         case AddNeighbour(link, neighbour, mac):
             return f"add neighbour {neighbour} {mac} on {link}"
         case DelNeighbour(link, neighbour):
@@ -62,6 +70,10 @@ def in_words(operation: Operation) -> str:
             return f"add {mac} to the bridge of {link}"
         case DelPortEntry(link, mac):
             return f"remove {mac} from the bridge of {link}"
+        case AddAssociation(source, destination, spi):
+            return f"encrypt from {source} to {destination} (SPI {spi:#010x})"
+        case AddPolicy(source, destination, port):
+            return f"lead UDP port {port} from {source} to {destination} into encryption"
     return type(operation).__name__
 
 
@@ -69,4 +81,5 @@ def _route_words(operation: AddRoute | DelRoute) -> str:
     verb = "add" if isinstance(operation, AddRoute) else "remove"
     via = f" via {operation.via}" if operation.via else ""
     link = f" dev {operation.link}" if operation.link else ""
-    return f"{verb} route {operation.destination or 'default'}{via}{link}"
+    table = f" table {operation.table}" if operation.table != MAIN else ""
+    return f"{verb} route {operation.destination or 'default'}{via}{link}{table}"

@@ -1,0 +1,1 @@
+"""What encrypts overlay networks: keys of the swarm become associations between two nodes."""

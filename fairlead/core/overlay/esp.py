@@ -1,0 +1,71 @@
+"""ESP between two nodes (RFC 4303, AES-GCM after RFC 4106), from the keys that the swarm's managers give to all.
+
+Each pair of nodes has a key of its own for each direction, derived (HKDF, RFC 5869) from a key of the swarm and both
+addresses, so no two nodes ever use one key with the same nonces. What arrives is understood under every key of the
+ring; what leaves uses the primary, which the policy names by its SPI. A rotation first makes the new associations,
+then points the policy to the new primary, and takes old associations away when the ring has dropped their key: in
+between, whatever either end still sends is understood by the other.
+
+There is no replay window: a node that boots again begins to count anew, and would not be heard.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+from fairlead.model.network import Address
+from fairlead.model.plan import AddAssociation, AddPolicy, Operation
+from fairlead.model.swarm.cluster import EncryptionKey
+
+REQUEST_ID = 0xD0C4E3
+"""Ours, by which associations in the kernel are told from others'."""
+
+_SALT = b"fairlead overlay esp"
+_KEY_BYTES = 16 + 4
+"""An AES-128 key, and the part of the nonce that never changes."""
+_RESERVED_SPIS = 256
+
+
+def association(key: EncryptionKey, source: Address, destination: Address) -> AddAssociation:
+    """What `source` sends to `destination` under a key of the swarm."""
+    secret = hmac.digest(_SALT, bytes.fromhex(key.key), sha256)
+    way = source.packed + destination.packed
+    material = hmac.digest(secret, way + b"key\x01", sha256)[:_KEY_BYTES]
+    number = int.from_bytes(hmac.digest(secret, way + b"spi\x01", sha256)[:4], "big")
+    return AddAssociation(source, destination, max(number, _RESERVED_SPIS), material, REQUEST_ID)
+
+
+def wanted(
+    own: Address, peers: Iterable[Address], keys: Sequence[EncryptionKey], primary: int
+) -> tuple[list[AddAssociation], list[AddAssociation]]:
+    """The associations with all peers: (those that are used for sending, those that are understood)."""
+    peers = sorted(peers, key=lambda peer: (peer.version, int(peer)))
+    send_with = [key for key in keys if key.lamport == primary]
+    sent = [association(key, own, peer) for peer in peers for key in send_with]
+    heard = [association(key, peer, own) for peer in peers for key in keys]
+    return sent, heard
+
+
+def policies(sent: Iterable[AddAssociation], port: int, mark: int) -> list[AddPolicy]:
+    """What leads marked packets into those associations."""
+    return [AddPolicy(each.source, each.destination, port, each.spi, mark, each.request_id) for each in sent]
+
+
+def changes(
+    associations: Sequence[AddAssociation],
+    led: Sequence[AddPolicy],
+    have: Sequence[AddAssociation],
+    have_led: Sequence[AddPolicy],
+) -> list[Operation]:
+    """From what the kernel has to what it shall have, in the order in which nothing is lost and nothing goes clear."""
+    known = {(each.destination, each.spi): each for each in have}
+    kept = {(each.destination, each.spi) for each in associations}
+    there, staying = {each.way: each for each in have_led}, {each.way for each in led}
+    return [
+        *(each for each in associations if (each.destination, each.spi) not in known),
+        *(each for each in led if there.get(each.way) != each),
+        *(each.inverse() for way, each in there.items() if way not in staying),
+        *(each.inverse() for key, each in known.items() if key not in kept),
+    ]

@@ -1,0 +1,74 @@
+"""Encrypted overlays: associations with every node that has endpoints on a network of ours that is encrypted.
+
+That nothing passes in clear is the packet filter's (`overlay_underlay`) and does not depend on what is here: without
+an association there is silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+
+from fairlead.core.drivers import overlay_options
+from fairlead.core.drivers.overlay_underlay import MARK
+from fairlead.core.overlay import esp
+from fairlead.engine.host import Host
+from fairlead.engine.ports import Kernel
+from fairlead.engine.remotes import Remotes
+from fairlead.engine.state import State
+from fairlead.model.network import SWARM, Address
+from fairlead.model.plan import AddAssociation, AddPolicy, Operation, Plan
+from fairlead.model.swarm.cluster import EncryptionKey
+
+_log = logging.getLogger("fairlead.engine.overlay")
+
+
+class Encryption:
+    def __init__(self, state: State, kernel: Kernel, host: Host, remotes: Remotes) -> None:
+        self._state, self._kernel, self._host, self._remotes = state, kernel, host, remotes
+        self._keys: Sequence[EncryptionKey] = ()
+        self._primary = 0
+        self._associations: list[AddAssociation] = []
+        self._policies: list[AddPolicy] = []
+        self._turn = asyncio.Lock()
+
+    async def use(self, keys: Sequence[EncryptionKey], primary: int) -> None:
+        """The ring of keys, and the Lamport time of the one to send with."""
+        self._keys, self._primary = tuple(keys), primary
+        await self.follow()
+
+    def peers(self) -> set[Address]:
+        """The nodes that we share an encrypted network with."""
+        networks = (network for network in self._state.networks.values() if network.scope == SWARM)
+        secret = [network.id for network in networks if overlay_options.read(network.options).encrypted]
+        return {vtep for network_id in secret for vtep in self._remotes.vteps_of(network_id)}
+
+    async def follow(self) -> None:
+        """Bring the kernel in line with keys and peers. Before the first keys are known, what an earlier life of the
+        daemon left there goes on."""
+        underlay = self._host.facts.underlay
+        if "esp" not in self._host.facts.features or underlay is None or not self._keys:
+            return
+        async with self._turn:
+            sent, heard = esp.wanted(underlay.address, self.peers(), self._keys, self._primary)
+            self._associations, self._policies = [*sent, *heard], esp.policies(sent, underlay.port, MARK)
+            have = [association for association, _ in await self._kernel.associations(esp.REQUEST_ID)]
+            led = await self._kernel.policies(MARK)
+            await self._do(esp.changes(self._associations, self._policies, have, led))
+
+    async def _do(self, changes: Sequence[Operation]) -> None:
+        for fault in await self._kernel.attempt(Plan(tuple(changes))) if changes else ():
+            _log.error("encryption: %s", fault)
+
+    async def end(self) -> None:
+        """No swarm any more."""
+        self._keys, self._associations, self._policies = (), [], []
+        if "esp" in self._host.facts.features:
+            have = [association for association, _ in await self._kernel.associations(esp.REQUEST_ID)]
+            await self._do(esp.changes((), (), have, await self._kernel.policies(MARK)))
+
+    def expected(self) -> Iterator[Operation]:
+        """What has to be there."""
+        yield from self._associations
+        yield from self._policies
