@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from fairlead.api.filters import parse_filters
 from fairlead.api.http import Request, Response, Route, empty, json_response
+from fairlead.api.schema.discovered import discovered_json
 from fairlead.api.schema.endpoint import EndpointSettings
 from fairlead.api.schema.network import NetworkConnect, NetworkCreate, NetworkDisconnect, network_json
+from fairlead.model.network import SWARM
 
 if TYPE_CHECKING:
     from fairlead.engine.engine import Engine
@@ -28,6 +30,7 @@ def routes(engine: Engine) -> list[Route]:
 
 class _NetworkHandlers:
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._networks = engine.networks
 
     def list(self, request: Request) -> Response:
@@ -36,7 +39,10 @@ class _NetworkHandlers:
 
     def inspect(self, request: Request) -> Response:
         network = self._networks.find(request.params["id"], request.query.get("scope", ""))
-        return json_response(network_json(network, self._networks.attached(network)))
+        shown = network_json(network, self._networks.attached(network))
+        if network.scope == SWARM:
+            shown |= discovered_json(self._engine.discovery, network.id, verbose=request.flag("verbose"))
+        return json_response(shown)
 
     async def create(self, request: Request) -> Response:
         network_id, warning = await self._networks.create(request.json(NetworkCreate).spec())

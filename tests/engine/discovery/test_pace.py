@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import statistics
 import time
 from pathlib import Path
@@ -37,11 +38,14 @@ async def test_a_thousand_rows_at_once_do_not_hold_up_the_loop(tmp_path: Path) -
             await made.discovery(writer).announce(
                 ATT.id, made.task(writer, "web", number, f"10.9.{number >> 8}.{number & 255}")
             )
+        gc.collect()
+        gc.freeze()  # as the daemon does; what other tests left would be walked through else
         beat = asyncio.get_running_loop().create_task(_longest_pause())
         await reader.put("asker", att="10.0.1.11")
         await within(10, lambda: len(made.rows(reader)) == ENDPOINTS + 1)
         beat.cancel()
         pause = await beat
+        gc.unfreeze()
         print(f"longest pause of the loop: {1000 * pause:.1f} ms of processor time")
         assert pause < 0.1
         await within(2, lambda: len(made.resolve(reader, "asker", "web.999.abc")) == 1)
