@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.ipam.drivers import ipam_driver
@@ -64,6 +65,6 @@ def _request(container: Container | None, endpoint: Endpoint, network: Network) 
     return LeaseRequest(
         link=driver.segment(network),
         mac=endpoint.mac if driver.can.own_mac else "",
-        client_id=b"\0" + bytes.fromhex(endpoint.container_id[:32] + network.id[:16]),
+        client_id=b"\0" + bytes.fromhex(endpoint.container_id[:32]) + sha256(network.id.encode()).digest()[:8],
         hostname=hostname or short(endpoint.container_id),
     )

@@ -11,6 +11,7 @@ on its bridge and in its interfaces, so that not even link-local addresses appea
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 
 from fairlead.core.drivers import bridge_options, endpoint_options, names, segments
@@ -175,7 +176,7 @@ def _own_bridge(network: Network, owner: str) -> AddBridge:
 
 def _bridge_mac(network_id: str) -> str:
     """Fixed by the network, since a bridge without one of its own changes it as ports come and go."""
-    return "02:42:" + ":".join(network_id[at : at + 2] for at in range(0, 8, 2))
+    return (b"\x02\x42" + sha256(network_id.encode()).digest()[:4]).hex(":")
 
 
 def _settings(network: Network, foreign: bool) -> Iterator[Operation]:
