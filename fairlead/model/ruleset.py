@@ -227,11 +227,11 @@ class Notrack:
 
 @dataclass(frozen=True, slots=True)
 class SetPayload:
-    """Write `value` into a header field of this one packet; the checksums follow. Nothing remembers it: the answer's
-    field is another rule's affair."""
+    """Write `value`, or what another selector finds, into a header field of this one packet; the checksums follow.
+    Nothing remembers it: the answer's field is another rule's affair."""
 
     field: Payload
-    value: Scalar
+    value: Scalar | Selector
 
 
 Statement = (

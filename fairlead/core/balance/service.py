@@ -62,11 +62,12 @@ class MeshBackend:
 
 @dataclass(frozen=True, slots=True)
 class MeshService:
-    """Who stands behind a port of the mesh. `snat`: the tasks shall see the node that the client came in by, instead
-    of the client. `service` is its name, for whoever wants the port too."""
+    """Who stands behind a port of the mesh; `leaving` as for a `VirtualService`. `snat`: the tasks shall see the node
+    that the client came in by, instead of the client. `service` is its name, for whoever wants the port too."""
 
     key: MeshKey
     backends: tuple[MeshBackend, ...] = ()
+    leaving: frozenset[Address] = frozenset()
     algorithm: str = ROUND_ROBIN
     snat: bool = False
     service: str = ""

@@ -133,7 +133,8 @@ def _do(position: Position, statement: Statement, moment: Moment) -> Verdict | N
         case SetMark(int(value), False):
             moment.packet = replace(moment.packet, mark=value)
         case SetPayload(target, value):
-            moment.packet = _written(target, value, moment.packet)
+            written = value if isinstance(value, Scalar) else _look(value, moment)
+            moment.packet = _written(target, written, moment.packet)
         case Counter() | Notrack():
             pass
         case _:

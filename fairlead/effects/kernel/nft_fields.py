@@ -137,6 +137,8 @@ def checksum(selector: Payload) -> Checksum:
     """Raises ValueError where it is not known which checksum a change would break."""
     header = selector.header
     addressed = int(selector.field in ("saddr", "daddr"))
+    if header == "ether":
+        return Checksum()
     if header == "ip6" and addressed:
         return Checksum(pseudo_header=1)
     if header not in _CHECKSUMS or payload_field(selector).type.size % 2:

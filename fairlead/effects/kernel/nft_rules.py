@@ -310,10 +310,13 @@ class RuleCompiler:
         )
         return loads + (vm.set_ct(fields.CT["mark"][0], 0) if ct else vm.set_meta(fields.META["mark"][0], 0))
 
-    def _set_payload(self, target: Payload, value: Scalar) -> bytes:
-        place = fields.payload_field(target)
-        written = vm.load_immediate(place.type.encode(value), 0) + vm.store_payload(place, fields.checksum(target), 0)
-        return self._require(target) + written
+    def _set_payload(self, target: Payload, value: Scalar | Selector) -> bytes:
+        place, checksum = fields.payload_field(target), fields.checksum(target)
+        if isinstance(value, Scalar):
+            loads = vm.load_immediate(place.type.encode(value), 0)
+        else:
+            loads = self._load_key((value,))
+        return self._require(target) + loads + vm.store_payload(place, checksum, 0)
 
     def _reject(self, kind: str) -> bytes:
         if kind == "tcp reset":

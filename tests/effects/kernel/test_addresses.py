@@ -18,6 +18,7 @@ from fairlead.model.plan import (
     AddFdb,
     AddNeighbour,
     AddRoute,
+    AddRule,
     AddVeth,
     AddVxlan,
     DelLink,
@@ -157,3 +158,18 @@ async def test_removal_in_a_dead_namespace_is_success(kernel: LinuxKernel) -> No
     gone = "/nonexistent/netns/c9"
     add = AddAddress("eth0", ip_interface("10.9.0.2/16"), gone)
     assert await kernel.attempt(Plan((add.inverse(), DelLink("eth0", gone)))) == []
+
+
+async def test_rules_lead_marked_packets_to_a_table_of_their_own(kernel: LinuxKernel, inside: str) -> None:
+    for family, gateway in ((4, "10.9.0.1"), (6, "fd09::1")):
+        way = AddRoute(None, "eth0", ip_address(gateway), inside, family, scope_link=True, table=100)
+        rule = AddRule(0x40000000, 0x40000000, 100, inside, family)
+        both = Plan((way, rule))
+        await kernel.apply(both + both)
+        assert await kernel.missing(both.operations) == []
+        (seen,) = ip(f"-{family}", "route", "show", "table", "100", ns=inside)
+        assert (seen["dst"], seen["gateway"], seen["dev"]) == ("default", gateway, "eth0")
+        marked = [each for each in ip(f"-{family}", "rule", "show", ns=inside) if each.get("fwmark") == "0x40000000"]
+        assert [each["table"] for each in marked] == ["100"]
+        await kernel.apply(both.inverse() + both.inverse())
+        assert await kernel.missing(both.operations) == [way, rule]
