@@ -29,7 +29,7 @@ _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
 _BOOT, _UNICAST, _ONLINK = 3, 1, 4
 _UNIVERSE, _LINK_SCOPE, _NOWHERE = 0, 253, 255
 
-_FRA_MARK, _FRA_MASK, _TO_TABLE = 10, 16, 1
+_FRA_PRIORITY, _FRA_MARK, _FRA_MASK, _TO_TABLE = 6, 10, 16, 1
 
 _NEIGHBOUR = Struct("=BxxxiHBB")
 _NDA_DST, _NDA_LLADDR, _NDA_IFINDEX = 1, 2, 8
@@ -141,8 +141,9 @@ def del_rule(rule: DelRule) -> Message:
 
 
 def _rule_body(rule: AddRule | DelRule) -> bytes:
+    """The table's number is its priority too: without one the kernel takes the same rule again and again."""
     head = _ROUTE.pack(_FAMILY[rule.family], 0, 0, 0, rule.table, 0, 0, _TO_TABLE, 0)
-    return head + u32(_FRA_MARK, rule.mark) + u32(_FRA_MASK, rule.mask)
+    return head + u32(_FRA_PRIORITY, rule.table) + u32(_FRA_MARK, rule.mark) + u32(_FRA_MASK, rule.mask)
 
 
 def every_rule(version: int) -> Message:
