@@ -1,5 +1,6 @@
-"""The swarm's certificates and the place where a node keeps its own.
+"""The swarm's certificates, the place where a node keeps its own, and what is sealed.
 
-`authority` makes and reads certificates (X.509, ECDSA over P-256), `keystore` holds a node's identity on disk, `sealed`
-encrypts its keys where the swarm is autolocked, `subject` is what a certificate says of its node.
+`authority` makes and reads certificates (X.509, ECDSA over P-256), `subject` is what they say of a node. `keystore`
+holds a node's identity on disk, `sealed` encrypts its keys where the swarm is autolocked, `sealed_store` the objects in
+the managers' store.
 """

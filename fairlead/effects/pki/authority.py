@@ -86,6 +86,12 @@ class Authority:
         template = Template(signed.subject, _public_key(signed), _moment(now - BACKDATE), end)
         return _pem(sign_authority(template, Signer(signer.subject, key)))
 
+    def marks(self, certificate: str) -> tuple[bytes, bytes]:
+        """Subject and public key, DER, by which an issuer is told apart."""
+        found = reading.certificate(certificate)
+        encoding, kind = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        return found.subject.public_bytes(), found.public_key().public_bytes(encoding, kind)
+
     def lifetime(self, certificate: str) -> tuple[int, int]:
         """Of the first certificate in the text: (not before, not after), ns."""
         first = reading.certificate(certificate)

@@ -2,7 +2,7 @@
 
     swarm/certificates        link to the newest complete generation
     swarm/generation-7/       swarm-node.crt, swarm-node.key, swarm-root-ca.crt, membership.json
-                              and, of managers, swarm-root-ca.key, swarm-consensus.crt, swarm-consensus.key
+                              and, of managers, swarm-store.key, swarm-consensus.crt, swarm-consensus.key
 
 A change writes a whole new generation, syncs it, and turns the link: whoever dies at any moment leaves the old or the
 new identity, never a mixture. Keys are sealed where an unlock key is given. Who the node is, is read from its
@@ -24,9 +24,9 @@ from fairlead.model.swarm.identity import Identity
 _LINK, _GENERATION = "certificates", "generation-"
 _MEMBERSHIP = "membership.json"
 _CERTIFICATE, _KEY, _TRUST = "swarm-node.crt", "swarm-node.key", "swarm-root-ca.crt"
-_ROOT_KEY = "swarm-root-ca.key"
+_STORE_KEY = "swarm-store.key"
 _CONSENSUS, _CONSENSUS_KEY = "swarm-consensus.crt", "swarm-consensus.key"
-_KEYS = frozenset({_KEY, _ROOT_KEY, _CONSENSUS_KEY})
+_KEYS = frozenset({_KEY, _STORE_KEY, _CONSENSUS_KEY})
 
 
 class _Membership(msgspec.Struct, frozen=True):
@@ -112,7 +112,7 @@ def _files(identity: Identity) -> dict[str, str]:
         _CERTIFICATE: identity.certificate,
         _KEY: identity.key,
         _TRUST: identity.trust,
-        _ROOT_KEY: identity.root_key,
+        _STORE_KEY: identity.store_key,
         _CONSENSUS: identity.consensus_certificate,
         _CONSENSUS_KEY: identity.consensus_key,
     }
@@ -128,7 +128,7 @@ def _identity(files: dict[str, str]) -> Identity:
         files[_CERTIFICATE],
         files[_KEY],
         files[_TRUST],
-        root_key=files.get(_ROOT_KEY, ""),
+        store_key=files.get(_STORE_KEY, ""),
         consensus_certificate=files.get(_CONSENSUS, ""),
         consensus_key=files.get(_CONSENSUS_KEY, ""),
         managers=membership.managers,

@@ -42,7 +42,8 @@ class Root:
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What a node of a swarm keeps on disk. PEM texts; `trust` are the roots it believes (two while a rotation is on);
-    `managers` HOST:PORT where managers were heard of last. `root_key` and `consensus_*` only managers have.
+    `managers` HOST:PORT where managers were heard of last. `store_key` (64 hex digits, with which managers seal what
+    they put into their store) and `consensus_*` only managers have.
     The remaining fields are how the node was told to join: addresses as resolved ("192.168.0.1:2377")."""
 
     peer: Peer
@@ -50,7 +51,7 @@ class Identity:
     key: str
     trust: str
     managers: tuple[str, ...] = ()
-    root_key: str = ""
+    store_key: str = ""
     consensus_certificate: str = ""
     consensus_key: str = ""
     listen: str = "0.0.0.0:2377"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from base64 import b64encode
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -58,6 +59,16 @@ def test_a_certificate_speaks_of_its_node(peer: Peer, tmp_path: Path) -> None:
 def test_a_workers_certificate_does_not_name_a_manager(tmp_path: Path) -> None:
     made = identity(ROOT, WORKING).certificate
     assert "hostname mismatch" in openssl(tmp_path, made, ROOT.certificate, "-verify_hostname", "swarm-manager")
+
+
+def test_an_issuer_is_told_by_its_subject_and_key(tmp_path: Path) -> None:
+    subject, key = AUTHORITY.marks(ROOT.certificate)
+    assert subject == AUTHORITY.marks(OTHER.certificate)[0]
+    said = subprocess.run(
+        ["openssl", "x509", "-noout", "-pubkey"], input=ROOT.certificate, capture_output=True, text=True, timeout=20
+    )
+    body = "".join(said.stdout.split("-----")[2].split())
+    assert b64encode(key).decode() == body != b64encode(AUTHORITY.marks(OTHER.certificate)[1]).decode()
 
 
 def test_a_certificate_begins_an_hour_ago_and_lasts_as_long_as_asked() -> None:

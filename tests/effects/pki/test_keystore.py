@@ -31,7 +31,7 @@ def manager() -> Identity:
     consensus_key, csr = AUTHORITY.request(["192.0.2.1"])
     return replace(
         one,
-        root_key=ROOT.key,
+        store_key="5e" * 32,
         consensus_key=consensus_key,
         consensus_certificate=AUTHORITY.issue_consensus(ROOT, csr, MANAGING, now(), 90 * 24 * 3600 * 10**9),
         managers=("192.0.2.1:2377", "[2001:db8::1]:2377"),
@@ -94,7 +94,7 @@ def test_no_private_key_lies_open_in_a_sealed_identity(store: Keystore, tmp_path
 def test_a_sealed_key_does_not_stand_in_for_another(store: Keystore, tmp_path: Path) -> None:
     store.save(manager(), UNLOCK)
     files = tmp_path / "swarm" / "certificates"
-    (files / "swarm-node.key").write_text((files / "swarm-root-ca.key").read_text())
+    (files / "swarm-node.key").write_text((files / "swarm-store.key").read_text())
     with pytest.raises(Locked):
         store.load(UNLOCK)
 
