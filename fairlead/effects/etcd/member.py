@@ -29,7 +29,7 @@ from fairlead.effects.etcd.store import EtcdStore
 from fairlead.model.errors import Conflict, Failed, Unavailable
 from fairlead.model.swarm.consensus import ConsensusFiles, ConsensusMember, ConsensusStart
 
-PATIENCE_NEW, PATIENCE_OLD = 30.0, 8.0
+PATIENCE_NEW, PATIENCE_OLD = 30.0, 5.0
 """Seconds for a member's first answer: one that is new or joins; one with data, whose majority may be missing."""
 CHANGING = 10.0
 _ERRORS = (Refused, Interrupted, Unreachable)
@@ -67,12 +67,13 @@ class EtcdConsensus:
         self._child = Child(lambda first: (*self._within, *flags.command(how, places, first=first)), self._folder)
         self._child.start()
         try:
-            await self._answering(self._child, old and not how.force_new)
+            answers = await self._answering(self._child, old and not how.force_new)
         except BaseException:
             await self.stop()
             raise
         self._data.note(how.name)
-        await self._move(how.peer_url)
+        if answers:
+            await self._move(how.peer_url)
         return EtcdStore(self._gateway, how.name)
 
     async def renew(self, files: ConsensusFiles) -> None:
@@ -162,7 +163,8 @@ class EtcdConsensus:
         await archive.restore(Path(path), self._data.path, how)
         return await self.start(replace(how, initial_cluster={}, join=False))
 
-    async def _answering(self, child: Child, old: bool) -> None:
+    async def _answering(self, child: Child, old: bool) -> bool:
+        """Wait for its first answer. False when one with data finds no majority."""
         patience = PATIENCE_OLD if old else PATIENCE_NEW
         try:
             async with asyncio.timeout(patience):
@@ -173,7 +175,9 @@ class EtcdConsensus:
         except TimeoutError:
             if not old:
                 raise Failed(f"the consensus member does not answer: {child.last_words}") from None
-            _log.warning("the consensus member finds no majority yet", extra={"etcd": child.last_words})
+            _log.warning("the consensus member finds no majority yet: %s", child.last_words)
+            return False
+        return True
 
     async def _answers(self) -> bool:
         with contextlib.suppress(*_ERRORS):

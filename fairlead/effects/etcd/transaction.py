@@ -20,22 +20,25 @@ def compares(writes: Sequence[Write], fence: Fence | None) -> Iterator[Json]:
     """What must stand for the writes."""
     if fence is not None:
         yield created(fence.key, fence.revision)
+    leaving = {name_key(write.kind, write.old_name): write.id for write in writes if gives_up_name(write)}
     for write in writes:
         if write.version is not None:
             yield modified(object_key(write.kind, write.id), write.version)
         if takes_name(write):
-            yield created(name_key(write.kind, write.name), 0)
+            key = name_key(write.kind, write.name)
+            yield holds(key, leaving[key]) if key in leaving else created(key, 0)
 
 
 def operations(writes: Sequence[Write]) -> Iterator[Json]:
-    """What the writes do. One key is touched once, as etcd demands."""
+    """What the writes do. etcd lets a transaction touch a key once: a name that one object gives up and another takes
+    is only written."""
+    names: dict[str, str | None] = {name_key(one.kind, one.old_name): None for one in writes if gives_up_name(one)}
+    names |= {name_key(one.kind, one.name): one.id for one in writes if takes_name(one)}
     for write in writes:
         key = object_key(write.kind, write.id)
         yield delete(key) if write.value is None else put(key, write.value)
-        if takes_name(write):
-            yield put(name_key(write.kind, write.name), write.id.encode())
-        if gives_up_name(write):
-            yield delete(name_key(write.kind, write.old_name))
+    for key, holder in names.items():
+        yield delete(key) if holder is None else put(key, holder.encode())
 
 
 def takes_name(write: Write) -> bool:

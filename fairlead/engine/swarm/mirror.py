@@ -91,17 +91,14 @@ class Mirror:
 
     def _batches(self, changes: Iterable[Change]) -> Iterator[list[tuple[Change, Write]]]:
         batch: list[tuple[Change, Write]] = []
-        names: set[tuple[str, str]] = set()
         size = 0
         for change in changes:
             write = store_records.write(change, self.snapshot.present(change.thing))
             length = len(write.value or b"")
-            touched = {(write.kind, name.lower()) for name in (write.name, write.old_name) if name}
-            if batch and (len(batch) == MOST_AT_ONCE or size + length > MOST_BYTES or names & touched):
+            if batch and (len(batch) == MOST_AT_ONCE or size + length > MOST_BYTES):
                 yield batch
-                batch, names, size = [], set(), 0
+                batch, size = [], 0
             batch.append((change, write))
-            names |= touched
             size += length
         if batch:
             yield batch

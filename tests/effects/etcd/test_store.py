@@ -98,6 +98,19 @@ class TestNames:
         await alone.store.commit([service("s1", "", second, old_name="shop", value=None)])
         await alone.store.commit([service("s3", "shop")])
 
+    async def test_pass_from_one_to_another_in_one_transaction(self, alone: Manager) -> None:
+        store = alone.store
+        first = await store.commit([service("s1", "web"), service("s2", "shop")])
+        await store.commit([service("s1", "shop", first, old_name="web"), service("s2", "web", first, old_name="shop")])
+        with pytest.raises(NameTaken):
+            await store.commit([service("s3", "web")])
+        second = await store.commit([service("s4", "", 0)])
+        entries = {entry.id: entry.version for entry in (await store.load())[0]}
+        gone = service("s1", "", entries["s1"], old_name="shop", value=None)
+        await store.commit([gone, service("s4", "shop", second)])
+        with pytest.raises(NameTaken):
+            await store.commit([service("s5", "shop")])
+
     async def test_one_of_many_at_once_gets_it(self, alone: Manager) -> None:
         async def attempt(number: int) -> bool:
             try:
