@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
+from fairlead.core.swarm.naming import PREFIX
 from fairlead.engine.swarm.messages import LogLine, LogWish, Publish
+from fairlead.model.container import CREATED
 from fairlead.model.errors import Refusal
+from fairlead.model.event import Event
 from fairlead.model.runtime import STDOUT, LogEntry, LogQuery
 
 if TYPE_CHECKING:
@@ -17,7 +20,8 @@ if TYPE_CHECKING:
 
 BATCH = 256
 """Lines in one call at most; as many may wait for the next one before reading pauses."""
-CONTAINER_PATIENCE, LOOK = 60.0, 0.2
+START_PATIENCE = 60.0
+TASK_LABEL = f"{PREFIX}task.id"
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +92,26 @@ class LogReader:
             raise _Unreadable(refusal.message) from refusal
 
     async def _container(self, wish: LogWish) -> str:
-        """Who follows a task that has only just been assigned waits for its container."""
-        deadline = self._engine.clock.monotonic() + (CONTAINER_PATIENCE if wish.follow else 0.0)
-        while not (container_id := self._container_of(wish.task_id)):
-            if self._engine.clock.monotonic() >= deadline:
-                raise _Unreadable(f"task {wish.task_id} has no container on this node")
-            await asyncio.sleep(LOOK)
+        """Who follows a task that has only just been assigned waits for its container to start."""
+        if wish.follow and not self._begun(wish.task_id):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(START_PATIENCE):
+                    await self._start_of(wish.task_id)
+        container_id = self._container_of(wish.task_id)
+        if not container_id:
+            raise _Unreadable(f"task {wish.task_id} has no container on this node")
         return container_id
+
+    async def _start_of(self, task_id: str) -> None:
+        def concerns(event: Event) -> bool:
+            return event.action == "start" and event.attributes.get(TASK_LABEL) == task_id
+
+        async with aclosing(self._engine.events.subscribe(wanted=concerns)) as starts:
+            await anext(starts, None)
+
+    def _begun(self, task_id: str) -> bool:
+        container = self._engine.state.containers.get(self._container_of(task_id))
+        return container is not None and container.state.status != CREATED
 
 
 class _Unreadable(Exception):  # noqa: N818 - it is what the reader is told

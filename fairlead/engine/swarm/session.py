@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import cast
 
 from fairlead.engine import records
 from fairlead.engine.swarm.messages import Beat, News, Publish, Report, SessionRequest
@@ -49,8 +48,7 @@ class Session:
     async def hold(self, request: SessionRequest) -> None:
         """Returns never: raises the Refusal that ended the session."""
         body = records.encode(request)
-        lines = self._line.caller.stream(self._line.address, "session", body)
-        async with aclosing(cast(AsyncGenerator[bytes, None], lines)) as stream:
+        async with aclosing(self._line.caller.stream(self._line.address, "session", body)) as stream:
             await self._take(await self._first(stream))
             parts = [asyncio.create_task(part) for part in (self._read(stream), self._beat(), self._report())]
             try:
