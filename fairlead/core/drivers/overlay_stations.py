@@ -44,6 +44,7 @@ class Stations:
         self._claims: dict[_Key, dict[str, Entry]] = {}
         self._written: dict[_Key, Entry] = {}
         self._due: dict[_Key, None] = {}
+        self._inherited: set[_Key] = set()
         self._complete = False
 
     # --- what is said -----------------------------------------------------------------------------
@@ -55,6 +56,7 @@ class Stations:
         self._entries[presence.endpoint_id] = tuple(made)
         for entry in self._entries[presence.endpoint_id]:
             self._claims.setdefault(_key(entry), {})[presence.endpoint_id] = entry
+            self._inherited.discard(_key(entry))
             self._due[_key(entry)] = None
 
     def drop(self, endpoint_id: str) -> None:
@@ -69,13 +71,15 @@ class Stations:
     def complete(self) -> None:
         """Everybody has spoken."""
         self._complete = True
-        self._due.update(dict.fromkeys(self._written.keys() - self._claims.keys()))
+        self._due.update(dict.fromkeys(self._inherited))
+        self._inherited.clear()
 
     # --- what the kernel has ----------------------------------------------------------------------
 
     def seen(self, found: Iterable[Entry]) -> None:
         """This and nothing else is in the kernel now."""
         self._written = {_key(entry): entry for entry in found}
+        self._inherited = set() if self._complete else self._written.keys() - self._claims.keys()
         self._due = dict.fromkeys((*self._claims, *self._written))
 
     def changes(self) -> list[Operation]:
@@ -87,7 +91,7 @@ class Stations:
             if wanted is not None and wanted != have:
                 operations.append(wanted)
                 self._written[key] = wanted
-            elif wanted is None and have is not None and self._complete:
+            elif wanted is None and have is not None and key not in self._inherited:
                 operations.append(have.inverse())
                 del self._written[key]
         return operations
