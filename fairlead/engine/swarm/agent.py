@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fairlead.engine.swarm.executor import Executor
+from fairlead.engine.swarm.leader_search import LeaderSearch
 from fairlead.engine.swarm.log_reader import LogReader
-from fairlead.engine.swarm.managers import Managers
 from fairlead.engine.swarm.messages import Leave, News, SessionRequest
 from fairlead.engine.swarm.ports import Caller
 from fairlead.engine.swarm.session import Line, Session
@@ -42,7 +42,7 @@ class Agent:
     def __init__(self, engine: Engine, caller: Caller, place: Place, surroundings: Surroundings) -> None:
         self._engine, self._caller, self._place = engine, caller, place
         self._surroundings = surroundings
-        self._managers = Managers(place.managers, engine.entropy)
+        self._managers = LeaderSearch(place.managers, engine.entropy)
         self._told = Told(place.node_id, place.data_address)
         self._reports = TaskReports()
         self._executor = Executor(engine, self._told, surroundings, self._reports)

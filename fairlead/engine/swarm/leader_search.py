@@ -11,7 +11,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 others, and long enough that a thousand nodes without a leader are no burden."""
 
 
-class Managers:
+class LeaderSearch:
     def __init__(self, addresses: Iterable[str], entropy: Entropy) -> None:
         self._entropy = entropy
         self._addresses: list[str] = []
@@ -31,9 +31,9 @@ class Managers:
             start = self._entropy.number(len(fresh))
             self._addresses = fresh[start:] + fresh[:start]
 
-    def fork(self) -> Managers:
+    def fork(self) -> LeaderSearch:
         """The same knowledge for one question, whose way does not change the others'."""
-        fork = Managers((), self._entropy)
+        fork = LeaderSearch((), self._entropy)
         fork._addresses, fork._leader, fork._turn = self._addresses, self._leader, self._turn
         return fork
 
