@@ -36,7 +36,7 @@ async def test_a_thousand_rows_at_once_do_not_hold_up_the_loop(tmp_path: Path) -
         writer, reader = made.nodes
         for number in range(ENDPOINTS):
             await made.discovery(writer).announce(
-                ATT.id, made.task(writer, "web", number, f"10.9.{number >> 8}.{number & 255}")
+                ATT.id, made.task(writer, "web", number, f"10.9.{number >> 8}.{number & 255}", vip="")
             )
         gc.collect()
         gc.freeze()  # as the daemon does; what other tests left would be walked through else
@@ -47,7 +47,7 @@ async def test_a_thousand_rows_at_once_do_not_hold_up_the_loop(tmp_path: Path) -
         pause = await beat
         gc.unfreeze()
         print(f"longest pause of the loop: {1000 * pause:.1f} ms of processor time")
-        assert pause < 0.1
+        assert pause < 0.05
         await within(2, lambda: len(made.resolve(reader, "asker", "web.999.abc")) == 1)
 
 
