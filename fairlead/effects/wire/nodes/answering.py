@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import httptools
@@ -33,6 +33,9 @@ REQUEST_SECONDS = 30.0
 STRANGER_SECONDS = 10.0
 """How long a stranger may be silent before it asks."""
 
+MOST_STRANGERS = 256
+"""At the same time, so that they cannot take all file descriptors from the nodes."""
+
 _STREAM = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\nTrailer: Refusal\r\n\r\n"
 )
@@ -48,7 +51,8 @@ class Desk:
     may_call: MayCall
     answer: Answerer
     cluster_id: str
-    connections: set[AnsweringConnection]
+    connections: set[AnsweringConnection] = field(default_factory=set)
+    strangers: int = 0
 
 
 class AnsweringConnection(asyncio.Protocol):
@@ -82,7 +86,10 @@ class AnsweringConnection(asyncio.Protocol):
         if self._shown.until:
             self._expiry = self._loop.call_later(max(0.0, self._shown.until - time.time()), self._expired)
         self._desk.connections.add(self)
+        self._desk.strangers += self._shown.peer is None
         self._wait()
+        if self._shown.peer is None and self._desk.strangers > MOST_STRANGERS:
+            self._cut_off("too many strangers are connected")
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -100,6 +107,7 @@ class AnsweringConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._desk.connections.discard(self)
+        self._desk.strangers -= self._shown.peer is None
         self._set_alarm(None)
         if self._expiry is not None:
             self._expiry.cancel()

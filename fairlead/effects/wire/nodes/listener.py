@@ -49,7 +49,7 @@ class Listener:
             raise Failed(f"this node listens for nodes already, on {self.address}")
         self._context = listening(identity)
         self._socket = _bound(address)
-        self._desk = Desk(self._may_call, answer, identity.peer.cluster_id, set())
+        self._desk = Desk(self._may_call, answer, identity.peer.cluster_id)
         self._accepting = asyncio.create_task(self._accept(self._socket, self._desk))
         log.info("listening for nodes", extra={"address": self.address})
 

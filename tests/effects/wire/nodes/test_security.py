@@ -6,8 +6,9 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -351,6 +352,57 @@ async def test_who_says_nothing_is_not_kept(
     assert await raw(manager.address, b"", blind()) == b""
     assert await raw(manager.address, b"POST /root HT", blind()) == b""
     assert "did not arrive within 0.3 s" in refusals()[1]
+
+
+async def test_strangers_do_not_crowd_nodes_out(
+    manager: Manager, worker: Caller, refusals: Refusals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "MOST_STRANGERS", 2)
+    host, port = split(manager.address)
+    writers = []
+    for _ in range(3):
+        _, writer = await asyncio.open_connection(host, port, ssl=blind(), server_hostname="swarm-manager")
+        writers.append(writer)
+    await until(refusals)
+    assert refusals() == ["refused a node's call: too many strangers are connected"]
+    assert await worker.call(manager.address, "report", b"x") == b"x"
+    for writer in writers:
+        writer.close()
+    async with calling_as(None) as joiner:
+        await until_joined(joiner, manager)
+
+
+async def until_joined(joiner: Caller, manager: Manager) -> None:
+    """As soon as the manager has noticed that the others went."""
+    async with asyncio.timeout(5):
+        while True:
+            with suppress(Unavailable):
+                await joiner.root(manager.address, manager.digest)
+                return
+
+
+async def test_whatever_a_stranger_sends_only_open_calls_are_heard(manager: Manager, worker: Caller) -> None:
+    chance = Random(7)
+    request = b"POST /session HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
+    names = [b"session", b"root", b"beat", b"renew"]
+    for _ in range(60):
+        sent = bytearray(request.replace(b"session", chance.choice(names)))
+        for _ in range(chance.randrange(4)):
+            sent[chance.randrange(len(sent))] = chance.randrange(256)
+        await post_raw(manager.address, bytes(sent))
+    assert {call.name for call in manager.heard} == {"root"}
+    assert {call.peer for call in manager.heard} == {None}
+    assert await worker.call(manager.address, "report", b"x") == b"x"
+
+
+async def post_raw(address: str, data: bytes) -> None:
+    """Send, and read what comes at once."""
+    host, port = split(address)
+    reader, writer = await asyncio.open_connection(host, port, ssl=blind(), server_hostname="swarm-manager")
+    writer.write(data)
+    with suppress(TimeoutError, OSError):
+        await asyncio.wait_for(reader.read(100), 0.1)
+    writer.transport.abort()
 
 
 async def test_who_is_refused_does_not_hinder_others(manager: Manager, worker: Caller) -> None:
