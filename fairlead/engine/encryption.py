@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from fairlead.core.drivers import overlay_options
 from fairlead.core.drivers.overlay_underlay import MARK
+from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.overlay import esp
 from fairlead.engine.host import Host
 from fairlead.engine.ports import Kernel
@@ -40,7 +41,7 @@ class Encryption:
 
     def peers(self) -> set[Address]:
         """The nodes that we share an encrypted network with."""
-        networks = (network for network in self._state.networks.values() if network.scope == SWARM)
+        networks = (each for each in self._state.networks.values() if DRIVERS[each.driver].scope == SWARM)
         secret = [network.id for network in networks if overlay_options.read(network.options).encrypted]
         return {vtep for network_id in secret for vtep in self._remotes.vteps_of(network_id)}
 

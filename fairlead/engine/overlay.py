@@ -75,7 +75,7 @@ class Overlays:
     async def _move(self) -> None:
         """VXLAN devices are bound to their address and port: make them anew."""
         kernel, expectation = self._fabric.kernel, Expectation(self._fabric)
-        for network in self._swarm_networks():
+        for network in self._overlays():
             if not self._state.endpoints_on(network.id):
                 continue
             home = DRIVERS[network.driver].namespace(network, self._fabric.host.facts)
@@ -85,11 +85,11 @@ class Overlays:
             for fault in await kernel.attempt(Plan(tuple(missing))):
                 _log.error("moving a network to another address: %s", fault, extra={"network": network.id})
             self._remotes.renew(network)
-        await self._remotes.settle([network.id for network in self._swarm_networks()])
+        await self._remotes.settle([network.id for network in self._overlays()])
 
     async def leave(self) -> None:
         """No swarm any more: every swarm network is forgotten, and packets of all peers are refused."""
-        for network in self._swarm_networks():
+        for network in self._overlays():
             await self.release(network.id)
         self._remotes.forget()
         await self._fabric.encryption.end()
@@ -135,8 +135,8 @@ class Overlays:
         for fault in await self._fabric.kernel.attempt(plan):
             _log.error("a network was not wholly removed: %s", fault, extra={"network": network_id})
 
-    def _swarm_networks(self) -> list[Network]:
-        return [network for network in self._state.networks.values() if network.scope == SWARM]
+    def _overlays(self) -> list[Network]:
+        return [network for network in self._state.networks.values() if DRIVERS[network.driver].scope == SWARM]
 
     def _around(self) -> Neighbourhood:
         return Neighbourhood(self._fabric.host.facts, tuple(self._state.networks.values()))

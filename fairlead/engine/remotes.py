@@ -111,14 +111,14 @@ class Remotes:
 
     async def settle(self, networks: Iterable[str]) -> None:
         """Endpoints of this host came to or left these networks: returns when the kernel has what is told of them."""
-        concerned = [each for each in networks if self._is_swarm(each)]
+        concerned = [each for each in networks if self._is_overlay(each)]
         if concerned:
             self._due.update(concerned)
             await self.written()
 
-    def _is_swarm(self, network_id: str) -> bool:
+    def _is_overlay(self, network_id: str) -> bool:
         network = self._state.networks.get(network_id)
-        return network is not None and network.scope == SWARM
+        return network is not None and DRIVERS[network.driver].scope == SWARM
 
     def expected(self) -> Iterator[Operation]:
         """Everything that has to be in the kernel now."""

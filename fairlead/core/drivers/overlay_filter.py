@@ -89,6 +89,8 @@ def elements(endpoint: Endpoint) -> tuple[Element, ...]:
     """What an endpoint may say. Its link-local address follows from its hardware address (RFC 4291, appendix A)."""
     port = endpoint.host_ifname
     found = [Element("home", (port, endpoint.mac))]
+    if endpoint.forwards:
+        found.append(Element("forwarders", (port,)))
     if endpoint.ipv4 is not None:
         found.append(Element("home4", (port, endpoint.ipv4.ip)))
     if endpoint.ipv6 is not None:
