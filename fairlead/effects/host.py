@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import socket
 import subprocess
 import uuid
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from fairlead.model.system import HostDescription
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
+_DISCARD = 9
 _FILESYSTEM_NAMES = {
     "ext2": "extfs",
     "ext3": "extfs",
@@ -32,8 +34,18 @@ class LinuxHost:
     def open_files(self) -> int:
         return len(os.listdir("/proc/self/fd"))
 
+    def source_towards(self, address: str) -> str:
+        with suppress(OSError), socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
+            probe.connect((address, _DISCARD))
+            return str(probe.getsockname()[0])
+        return ""
+
     def forwards_ipv4(self) -> bool:
         return _text(Path("/proc/sys/net/ipv4/ip_forward")) == "1"
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def describe(data_root: Path, hostname: str = "") -> HostDescription:

@@ -46,6 +46,10 @@ class System:
     def forwards_ipv4(self) -> bool:
         return self._host.forwards_ipv4()
 
+    def source_towards(self, address: str) -> str:
+        """The local address from which packets to `address` leave, "" when there is no way."""
+        return self._host.source_towards(address)
+
     def open_files(self) -> int:
         return self._host.open_files()
 
