@@ -67,19 +67,21 @@ class RenewAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SeatRequest:
-    """`seat`: a new manager asks to be made a member of the consensus, reached by the others at `peer_url`."""
+    """`seat`: a new manager asks to be made a member of the consensus. `address` is where it will listen for nodes,
+    HOST:PORT as others reach it; `consensus_csr` asks for its consensus member's certificate."""
 
-    peer_url: str
-    name: str
+    address: str
+    consensus_csr: str
 
 
 @dataclass(frozen=True, slots=True)
 class SeatAnswer:
-    """`initial_cluster` is "name=url,..." of all members, the asker among them. `key` is the authority's private key
-    (PEM), which every manager holds."""
+    """`initial_cluster` is "name=url,..." of all members, the asker among them. `key` is the one with which managers
+    seal what they put into the consensus."""
 
     initial_cluster: str
     key: str
+    consensus_certificate: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +127,9 @@ class News:
 
     `node` is the node itself (role, availability, labels, own attachments); None: unchanged. `networks` are all swarm
     networks that its tasks and itself are attached to, None: unchanged. `managers` HOST:PORT, whoever leads first, and
-    `manager_ids` their node ids, (): unchanged. `peers` are the data addresses of all other nodes that are up, the seeds
-    of gossip; None: unchanged. `keys` (), `root` "" and `beat_every` 0 (ns): unchanged. `data_path_port` is the swarm's
-    VXLAN port. `force_renew`: the node's certificate is of a root on its way out."""
+    `manager_ids` their node ids, (): unchanged. `peers` are the data addresses of all other nodes that are up, the
+    seeds of gossip; None: unchanged. `keys` (), `root` "" and `beat_every` 0 (ns): unchanged. `data_path_port` is the
+    swarm's VXLAN port. `force_renew`: the node's certificate is of a root on its way out."""
 
     everything: bool = False
     difference: Difference = field(default_factory=Difference)

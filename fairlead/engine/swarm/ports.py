@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from fairlead.model.swarm.calls import Answerer as Answerer
@@ -10,7 +10,7 @@ from fairlead.model.swarm.calls import Call as Call
 from fairlead.model.swarm.calls import Reply as Reply
 from fairlead.model.swarm.consensus import ConsensusFiles, ConsensusMember, ConsensusStart
 from fairlead.model.swarm.identity import Identity, Peer, Root
-from fairlead.model.swarm.store import Entry, Fence, Write
+from fairlead.model.swarm.store import ClusterStore, Entry, Fence, Leadership, Write
 
 # --- identity -------------------------------------------------------------------------------------
 
@@ -46,6 +46,10 @@ class Authority(Protocol):
 
     def cross_sign(self, old: Root, new: Root, now: int) -> str:
         """The new root's certificate signed by the old one, for nodes that know only that."""
+        ...
+
+    def marks(self, certificate: str) -> tuple[bytes, bytes]:
+        """Subject and public key, DER, by which an issuer is told apart."""
         ...
 
     def lifetime(self, certificate: str) -> tuple[int, int]:
@@ -126,51 +130,6 @@ class Caller(Protocol):
 
 
 # --- the store of the managers --------------------------------------------------------------------
-
-
-class ClusterStore(Protocol):
-    """What all managers share, linearizable. Raises `Unavailable` while it cannot decide (no quorum)."""
-
-    async def load(self) -> tuple[list[Entry], int]:
-        """Everything, and the revision at which it stood."""
-        ...
-
-    async def revision(self) -> int:
-        """The store's revision now (a linearizable read): what a watch has passed holds every earlier write."""
-        ...
-
-    def watch(self, after: int) -> AsyncIterator[tuple[Sequence[Entry], int]]:
-        """What changed after revision `after`, in order, transaction by transaction, with its revision. Goes on over
-        broken connections; raises `Stale` when history was compacted away (then `load` anew)."""
-        ...
-
-    async def commit(self, writes: Sequence[Write], fence: Fence | None = None) -> int:
-        """All or nothing (one transaction; at most 64 objects), returns its revision. Raises `Outdated` when a version
-        did not stand, `NameTaken` when a name did not, `Deposed` when the fence did not."""
-        ...
-
-    async def campaign(self, who: str, ttl: float) -> Leadership:
-        """Wait until leading; `who` is what others read as the leader."""
-        ...
-
-    async def leader(self) -> str:
-        """Who leads, "" for nobody."""
-        ...
-
-    def leaders(self) -> AsyncIterator[str]:
-        """Who leads, now and at each change ("" for nobody)."""
-        ...
-
-
-class Leadership(Protocol):
-    fence: Fence
-
-    async def lost(self) -> None:
-        """Returns when the leadership is over, for certain or as far as this node can know (the lease could not be
-        kept alive for its whole time)."""
-        ...
-
-    async def resign(self) -> None: ...
 
 
 class Consensus(Protocol):

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 from fairlead.model.swarm.template import SECOND, LogDriver
 
 HOUR = 3600 * SECOND
+DEFAULT_POOLS = (IPv4Network("10.0.0.0/8"),)
 GOSSIP, IPSEC = "networking:gossip", "networking:ipsec"
 
 
@@ -49,8 +50,8 @@ class JoinTokens:
 
 @dataclass(frozen=True, slots=True)
 class RootCa:
-    """PEM texts. While a rotation is on, `previous` is trusted beside `cert`, and `cross` is `cert` as `previous` signed
-    it; it is over when every node has a certificate of `cert`. `key` is the private key of `cert`."""
+    """PEM texts. `key` is the private key of `cert`. While a rotation is on, `previous` is trusted beside `cert`, and
+    `cross` is `cert` as `previous` signed it; it is over when every node has a certificate of `cert`."""
 
     cert: str = ""
     key: str = ""
@@ -76,7 +77,7 @@ class Cluster:
 
     id: str
     spec: ClusterSpec = field(default_factory=ClusterSpec)
-    pools: tuple[IPv4Network, ...] = (IPv4Network("10.0.0.0/8"),)
+    pools: tuple[IPv4Network, ...] = DEFAULT_POOLS
     subnet_size: int = 24
     data_path_port: int = 4789
     root: RootCa = field(default_factory=RootCa)
