@@ -29,8 +29,12 @@ from fairlead.api.routes import (
     disk_usage,
     images,
     networks,
+    nodes,
+    services,
     swarm,
+    swarm_files,
     system,
+    tasks,
     volumes,
 )
 from fairlead.api.routes import exec as execs
@@ -38,6 +42,7 @@ from fairlead.api.server import Server
 from fairlead.core.containers.options import log_limits
 from fairlead.core.dhcp import client as dhcp
 from fairlead.core.dns.forward import Forwarder
+from fairlead.core.swarm.identity import may_call
 from fairlead.effects.clock import SystemClock, SystemEntropy
 from fairlead.effects.etc_files import EtcFiles
 from fairlead.effects.host import LinuxHost
@@ -55,6 +60,7 @@ from fairlead.effects.oci.registry import Registry
 from fairlead.effects.oci.rootfs import Rootfs
 from fairlead.effects.oci.runtime import OciRuntime
 from fairlead.effects.oci.volumes import VolumeFiles
+from fairlead.effects.pki.keystore import Keystore
 from fairlead.effects.store.sqlite import SqliteStore
 from fairlead.effects.wire.dhcp import DhcpClients
 from fairlead.effects.wire.dns import DnsServer
@@ -70,6 +76,8 @@ from fairlead.engine.ports import ImageHands
 from fairlead.engine.reconcile import Reconcile
 from fairlead.engine.resolvers import rules_ahead
 from fairlead.engine.rootfs import RootFilesystems
+from fairlead.engine.swarm.assembling import assemble
+from fairlead.engine.swarm.hands import Hands as SwarmHands
 from fairlead.engine.system import System
 from fairlead.engine.volumes import Volumes
 from fairlead.engine.world import World
@@ -116,6 +124,8 @@ async def serve(config: DaemonConfig) -> None:
 async def _start(config: DaemonConfig, running: AsyncExitStack) -> None:
     """Bring everything up; what has to be closed is left in `running`, last opened first."""
     engine = await open_engine(config, running)
+    running.push_async_callback(engine.swarm.membership.close)
+    await engine.swarm.membership.boot()
     server = await _listen(engine, running)
     _log.info("ready", extra={"hosts": ",".join(map(str, server.addresses)), "since": _age()})
 
@@ -136,6 +146,7 @@ async def open_engine(config: DaemonConfig, running: AsyncExitStack) -> Engine:
     running.push_async_callback(engine.discovery.close)
     engine.system = System(engine, LinuxHost(config.data_root, config.hostname))
     await _furnish(engine, documents, running)
+    _form_swarm(engine)
     await _settle(engine, documents, running)
     return engine
 
@@ -185,6 +196,23 @@ async def _furnish(engine: Engine, documents: Documents, running: AsyncExitStack
     running.callback(engine.containers.close)
 
 
+def _form_swarm(engine: Engine) -> None:
+    """Give the engine its part in swarms. The hands for it are only made, and their modules only read, in a swarm."""
+
+    def hands() -> SwarmHands:
+        from fairlead.effects.etcd.member import EtcdConsensus
+        from fairlead.effects.pki.authority import Authority
+        from fairlead.effects.pki.sealed_store import SealedStore
+        from fairlead.effects.wire.nodes.caller import Caller
+        from fairlead.effects.wire.nodes.listener import Listener
+
+        config = engine.config
+        consensus = EtcdConsensus(config.data_root, config.exec_root)
+        return SwarmHands(Authority(), Caller(), Listener(may_call), consensus, SealedStore)
+
+    assemble(engine, Keystore(engine.config.data_root), hands)
+
+
 async def _settle(engine: Engine, documents: Documents, running: AsyncExitStack) -> None:
     """Bring kernel and state together."""
     reconcile = Reconcile(engine.fabric, engine.sandboxes)
@@ -197,8 +225,9 @@ async def _settle(engine: Engine, documents: Documents, running: AsyncExitStack)
 
 
 def _routes(engine: Engine) -> list[Route]:
-    rooms = (archive, container_streams, containers, disk_usage, execs, images, networks, swarm, system, volumes)
-    return [route for room in rooms for route in room.routes(engine)]
+    local = (archive, container_streams, containers, disk_usage, execs, images, networks, system, volumes)
+    shared = (swarm, nodes, services, tasks, swarm_files)
+    return [route for room in (*local, *shared) for route in room.routes(engine)]
 
 
 async def _listen(engine: Engine, running: AsyncExitStack) -> Server:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fairlead.engine.events import EventBus
 from fairlead.engine.fabric import Fabric
+from fairlead.engine.ingress import Ingress
 from fairlead.engine.networks import Networks
 from fairlead.engine.overlay import Overlays
 from fairlead.engine.sandboxes import Sandboxes
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from fairlead.engine.containers.containers import Containers
     from fairlead.engine.discovery.discovery import Discovery
     from fairlead.engine.images.images import Images
+    from fairlead.engine.network_scopes import NetworkScopes
     from fairlead.engine.rootfs import RootFilesystems
+    from fairlead.engine.swarm.swarm import Swarm
     from fairlead.engine.system import System
     from fairlead.engine.volumes import Volumes
 
@@ -33,6 +36,8 @@ class Engine:
     rootfs: RootFilesystems
     volumes: Volumes
     system: System
+    swarm: Swarm
+    network_scopes: NetworkScopes
 
     def __init__(self, config: DaemonConfig, world: World) -> None:
         self.config = config
@@ -45,3 +50,4 @@ class Engine:
         self.sandboxes = Sandboxes(self.fabric)
         self.networks = Networks(self.fabric, self.sandboxes)
         self.overlays = Overlays(self.fabric, self.networks)
+        self.ingress = Ingress(self.fabric, self.sandboxes)

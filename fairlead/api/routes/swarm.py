@@ -1,57 +1,77 @@
-"""The swarm's endpoints on a node that is in none: Docker's refusals, so that clients know how to go on."""
+"""`/swarm`: this node's membership, and the swarm's own settings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fairlead.api.http import Request, Response, Route
-from fairlead.api.schema.swarm import SwarmInit, SwarmJoin
-from fairlead.model.errors import Unavailable, Unsupported
+from fairlead.api.http import Request, Response, Route, empty, json_response
+from fairlead.api.schema.swarm import SwarmInit, SwarmJoin, SwarmSpec, SwarmUnlock, swarm_json
+from fairlead.api.schema.swarm_object import parse_version
+from fairlead.engine.swarm.leaving import leave
+from fairlead.engine.swarm.standing import must_be_outside
+from fairlead.model.errors import Unauthorized
+from fairlead.model.swarm.errors import Locked
+from fairlead.model.swarm.orders import Rotations
 
 if TYPE_CHECKING:
     from fairlead.engine.engine import Engine
 
-NOT_A_MANAGER = (
-    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" '
-    "to connect this node to swarm and try again."
-)
-
-_MANAGERS_ONLY = [
-    ("GET", "/swarm"),
-    ("POST", "/swarm/update"),
-    ("GET", "/swarm/unlockkey"),
-    ("POST", "/swarm/unlock"),
-    *(("GET", f"/{objects}") for objects in ("nodes", "services", "tasks", "secrets", "configs")),
-    *(("GET", f"/{objects}/{{id}}") for objects in ("nodes", "services", "tasks", "secrets", "configs")),
-    *(("DELETE", f"/{objects}/{{id}}") for objects in ("nodes", "services", "secrets", "configs")),
-    *(("POST", f"/{objects}/{{id}}/update") for objects in ("nodes", "services", "secrets", "configs")),
-    *(("POST", f"/{objects}/create") for objects in ("services", "secrets", "configs")),
-    *(("GET", f"/{objects}/{{id}}/logs") for objects in ("services", "tasks")),
-]
-
 
 def routes(engine: Engine) -> list[Route]:
+    handlers = _SwarmHandlers(engine)
     return [
-        *(Route(method, pattern, not_a_manager) for method, pattern in _MANAGERS_ONLY),
-        Route("POST", "/swarm/init", init),
-        Route("POST", "/swarm/join", join),
-        Route("POST", "/swarm/leave", leave),
+        Route("POST", "/swarm/init", handlers.init),
+        Route("POST", "/swarm/join", handlers.join),
+        Route("POST", "/swarm/leave", handlers.leave),
+        Route("GET", "/swarm", handlers.inspect),
+        Route("POST", "/swarm/update", handlers.update),
+        Route("GET", "/swarm/unlockkey", handlers.unlock_key),
+        Route("POST", "/swarm/unlock", handlers.unlock),
     ]
 
 
-def not_a_manager(request: Request) -> Response:
-    raise Unavailable(NOT_A_MANAGER)
+class _SwarmHandlers:
+    def __init__(self, engine: Engine) -> None:
+        self._swarm = engine.swarm
 
+    async def init(self, request: Request) -> Response:
+        body = request.json(SwarmInit)
+        if not body.ForceNewCluster:
+            must_be_outside(self._swarm.standing)
+        return json_response(await self._swarm.entering.init(body.order()))
 
-def leave(request: Request) -> Response:
-    raise Unavailable("This node is not part of a swarm")
+    async def join(self, request: Request) -> Response:
+        body = request.json(SwarmJoin)
+        must_be_outside(self._swarm.standing)
+        await self._swarm.entering.join(body.order())
+        return empty(200)
 
+    async def leave(self, request: Request) -> Response:
+        await leave(self._swarm.membership, force=request.flag("force"))
+        return empty(200)
 
-def init(request: Request) -> Response:
-    request.json(SwarmInit).validate()
-    raise Unsupported("this version of Fairlead runs on one host and does not form swarms")
+    def inspect(self, request: Request) -> Response:
+        settings = self._swarm.settings
+        return json_response(swarm_json(settings.get(), settings.trust))
 
+    async def update(self, request: Request) -> Response:
+        body = request.json(SwarmSpec)
+        version = parse_version("swarm", request.query.get("version", ""))
+        rotations = Rotations(
+            request.flag("rotateWorkerToken"),
+            request.flag("rotateManagerToken"),
+            request.flag("rotateManagerUnlockKey"),
+        )
+        await self._swarm.settings.update(body.spec(), version, rotations, body.given_root())
+        return empty(200)
 
-def join(request: Request) -> Response:
-    request.json(SwarmJoin).validate()
-    raise Unsupported("this version of Fairlead runs on one host and does not join swarms")
+    def unlock_key(self, request: Request) -> Response:
+        return json_response({"UnlockKey": self._swarm.settings.unlock_key})
+
+    async def unlock(self, request: Request) -> Response:
+        body = request.json(SwarmUnlock)
+        try:
+            await self._swarm.membership.unlock(body.UnlockKey)
+        except Locked as refusal:
+            raise Unauthorized(refusal.message) from refusal
+        return empty(200)

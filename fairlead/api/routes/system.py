@@ -11,6 +11,7 @@ import msgspec
 
 from fairlead.api.filters import parse_filters, reject_unknown
 from fairlead.api.http import Handler, Request, Response, Route, StreamResponse, json_response
+from fairlead.api.schema.swarm_info import swarm_header, swarm_info_json
 from fairlead.api.schema.system import Credentials, event_json, info_json, version_json
 from fairlead.engine.event_filters import EVENT_FILTERS
 from fairlead.model.errors import Invalid, NotFound, Unsupported
@@ -25,7 +26,6 @@ PONG_HEADERS = {
     "Builder-Version": "1",
     "Cache-Control": "no-cache, no-store, must-revalidate",
     "Pragma": "no-cache",
-    "Swarm": "inactive",
 }
 
 _TIMESTAMP = re.compile(r"(-?\d{1,18})(?:\.(\d{1,9})\d*)?")
@@ -62,21 +62,23 @@ _PLUGIN_VERBS = ("enable", "disable", "upgrade", "push", "set")
 
 class _SystemHandlers:
     def __init__(self, engine: Engine) -> None:
-        self._system, self._images = engine.system, engine.images
-        self._pong = Response(200, b"OK", "text/plain; charset=utf-8", PONG_HEADERS)
-        self._pong_head = Response(200, b"", "text/plain; charset=utf-8", PONG_HEADERS)
+        self._system, self._images, self._swarm = engine.system, engine.images, engine.swarm
 
     def ping(self, request: Request) -> Response:
-        return self._pong
+        return self._pong(b"OK")
 
     def ping_head(self, request: Request) -> Response:
-        return self._pong_head
+        return self._pong(b"")
+
+    def _pong(self, body: bytes) -> Response:
+        headers = {**PONG_HEADERS, "Swarm": swarm_header(self._swarm)}
+        return Response(200, body, "text/plain; charset=utf-8", headers)
 
     def version(self, request: Request) -> Response:
         return json_response(version_json(self._system.host))
 
     def info(self, request: Request) -> Response:
-        return json_response(info_json(self._system))
+        return json_response(info_json(self._system, swarm_info_json(self._swarm)))
 
     async def login(self, request: Request) -> Response:
         credentials = request.json(Credentials)

@@ -20,14 +20,6 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-INACTIVE_SWARM: Mapping[str, object] = {
-    "NodeID": "",
-    "NodeAddr": "",
-    "LocalNodeState": "inactive",
-    "ControlAvailable": False,
-    "Error": "",
-    "RemoteManagers": None,
-}
 _REGISTRIES: Mapping[str, object] = {
     "IndexConfigs": {"docker.io": {"Mirrors": [], "Name": "docker.io", "Official": True, "Secure": True}},
     "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
@@ -63,7 +55,7 @@ def version_json(host: HostDescription) -> Json:
     }
 
 
-def info_json(system: System) -> Json:
+def info_json(system: System, swarm: Json) -> Json:
     host, config = system.host, system.config
     return {
         "ID": host.engine_id,
@@ -97,15 +89,19 @@ def info_json(system: System) -> Json:
         "ExperimentalBuild": False,
         "ServerVersion": __version__,
         **_runtimes(host),
-        "Swarm": INACTIVE_SWARM,
+        "Swarm": swarm,
         "LiveRestoreEnabled": True,
         "Isolation": "",
         "SecurityOptions": ["name=seccomp,profile=builtin"],
         "FirewallBackend": {"Driver": "nftables"},
         "CDISpecDirs": [],
         **_address_pools(system),
-        "Warnings": system.warnings() or None,
+        "Warnings": [*system.warnings(), *_strings(swarm.get("Warnings"))] or None,
     }
+
+
+def _strings(value: object) -> list[str]:
+    return list(value) if isinstance(value, list) else []
 
 
 def _contents(system: System) -> Json:

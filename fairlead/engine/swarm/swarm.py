@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fairlead.engine.swarm.standing import Standing, must_manage
+from fairlead.engine.swarm.standing import Standing, leaderless, must_manage
 
 if TYPE_CHECKING:
     from fairlead.core.swarm.snapshot import Snapshot
     from fairlead.engine.swarm.agent import Agent
+    from fairlead.engine.swarm.entering import Entering
     from fairlead.engine.swarm.files import Files
     from fairlead.engine.swarm.logs import Logs
     from fairlead.engine.swarm.membership import Membership
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from fairlead.engine.swarm.networks import SwarmNetworks
     from fairlead.engine.swarm.nodes import Nodes
     from fairlead.engine.swarm.services import Services
+    from fairlead.engine.swarm.settings import Settings
     from fairlead.engine.swarm.tasks import Tasks
     from fairlead.model.swarm.files import Config, Secret
 
@@ -25,6 +27,8 @@ class Swarm:
     `configs`, `logs`) hold this object and ask it for `mirror` at each verb."""
 
     membership: Membership
+    entering: Entering
+    settings: Settings
     nodes: Nodes
     services: Services
     tasks: Tasks
@@ -42,7 +46,10 @@ class Swarm:
         """The managers' store. Raises Unavailable (503), in Docker's words, where this node is no manager at work, and
         Failed (500) while no majority of managers answers."""
         must_manage(self.standing)
-        return self.membership.seat.mirror
+        seat = self.membership.seat
+        if not seat.majority:
+            raise leaderless()
+        return seat.mirror
 
     @property
     def snapshot(self) -> Snapshot:
