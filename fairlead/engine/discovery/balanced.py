@@ -78,6 +78,7 @@ def mesh_service(key: MeshKey, service: Service) -> MeshService:
         _algorithm(service.head),
         any(port.snat for _, port in answers),
         service.head.name,
+        frozenset(address for task in service.leaving for address in task.addresses),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 
 from fairlead.engine.discovery.group import Group
 from fairlead.engine.discovery.hearing import Hearing
@@ -63,16 +64,22 @@ class Discovery:
     # --- membership -------------------------------------------------------------------------------
 
     async def start(self, node_id: str, data_address: Address, cluster_id: str) -> None:
-        """This node is in a swarm; gossip begins with the first keys. Idempotent; with another id or address everything
-        begins anew."""
+        """This node is in a swarm; gossip begins with the first keys. Idempotent; a node that has moved to another
+        address announces its endpoints from there."""
         here = Here(node_id, data_address, cluster_id)
         if here == self._here:
             return
+        moved = self._own() if self._here is not None and self._here.node_id == node_id else []
         await self.stop()
         self._here = here
         self._node = GossipNode(self._sockets, here, self._fabric.entropy, self._hearing.hear)
+        for network, presence in moved:
+            self._announce(network, replace(presence, vtep=data_address))
         for network, presence in self._observed.presences(here):
             self._announce(network, presence)
+
+    def _own(self) -> list[tuple[Network, Presence]]:
+        return [(group.network, presence) for group in self._groups.values() for presence in group.own.values()]
 
     async def tell(self, peers: Sequence[Address], keys: Sequence[GossipKey]) -> None:
         """The other nodes that are up, and the swarm's keys: all of them, each time."""

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from fairlead.core.swarm.naming import PREFIX
 from fairlead.engine.discovery.node import Here
 from fairlead.engine.state import State
-from fairlead.model.discovery import CONTAINER, Presence
+from fairlead.model.discovery import BALANCER, CONTAINER, Presence
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.network import Network
+from fairlead.model.sandbox import INGRESS
 
 TASK_ID = PREFIX + "task.id"
 
@@ -22,9 +23,10 @@ class Observed:
         self._endpoints: dict[str, tuple[Endpoint, Network]] = {}
 
     def add(self, endpoint: Endpoint, network: Network) -> bool:
-        """False for a task's."""
+        """False for a task's. The node's own end of the mesh is told of like a container's."""
         container = self._state.containers.get(endpoint.container_id)
-        if container is None or TASK_ID in container.spec.labels:
+        known = endpoint.container_id == INGRESS or container is not None
+        if not known or (container is not None and TASK_ID in container.spec.labels):
             return False
         self._endpoints[endpoint.id] = endpoint, network
         return True
@@ -43,13 +45,14 @@ class Observed:
 
 
 def _presence(endpoint: Endpoint, here: Here) -> Presence:
+    own = endpoint.container_id == INGRESS
     return Presence(
         endpoint_id=endpoint.id,
-        kind=CONTAINER,
+        kind=BALANCER if own else CONTAINER,
         node_id=here.node_id,
         vtep=here.address,
         mac=endpoint.mac,
         addresses=tuple(interface.ip for interface in endpoint.addresses),
-        name=endpoint.names[0] if endpoint.names else "",
-        aliases=endpoint.names[1:],
+        name=endpoint.names[0] if endpoint.names and not own else "",
+        aliases=() if own else endpoint.names[1:],
     )

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from fairlead.core.discovery.presence import encode
 from fairlead.engine.discovery.node import TABLE
-from tests.engine.discovery.town import ATT, Town, keys, town, within
+from fairlead.model.endpoint import EndpointSpec
+from tests.effects.kernel.conftest import run
+from tests.engine import builders
+from tests.engine.discovery.town import ATT, CLUSTER, Town, keys, town, within
 
 PATIENCE = 5.0
 
@@ -176,6 +180,32 @@ async def test_nothing_is_said_without_keys_and_local_names_work_nevertheless(th
     await node.put("y", att="10.0.1.72")
     assert three.resolve(node, "x", "y") == {"10.0.1.72"}
     assert not three.discovery(node).report().get("name")
+
+
+async def test_a_node_that_moves_to_another_address_takes_its_endpoints_along(abc: Town) -> None:
+    node = abc[2]
+    await abc.discovery(node).announce(ATT.id, abc.task(node, "web", 1, "10.0.1.41"))
+    moved = ip_address("192.168.60.77")
+    run("ip", "address", "add", f"{moved}/24", "dev", "eth0", ns=node.place)
+    node.address = moved
+    await abc.discovery(node).start(abc.name(node), moved, CLUSTER)
+    await abc.tell(node)
+    for other in abc.nodes[:2]:
+        group = abc.discovery(other)._groups[ATT.id]
+        await within(
+            PATIENCE,
+            lambda group=group: [str(row.presence.vtep) for row in group.shown()].count(str(moved)) == 2,
+        )
+
+
+async def test_a_task_s_container_is_left_to_whoever_runs_it(three: Town) -> None:
+    at = {"att": EndpointSpec(ipv4="10.0.1.12")}
+    plain = builders.container("web.1.abc", "att", endpoints=at)
+    await three[0].put("asker", att="10.0.1.11")
+    await three[0].add(replace(plain, spec=replace(plain.spec, labels={"com.docker.swarm.task.id": "abc"})))
+    await three[0].run("web.1.abc")
+    assert not three.resolve(three[0], "asker", "web.1.abc")
+    assert len(three.rows(three[0])) == 1
 
 
 async def test_inspect_shows_nodes_and_services(abc: Town) -> None:
