@@ -14,6 +14,7 @@ from fairlead.effects.etcd.child import Child
 from fairlead.effects.etcd.credentials import Credentials, common_name
 from fairlead.effects.etcd.data import MemberData
 from fairlead.effects.etcd.gateway import (
+    NOT_FOUND,
     PRECONDITION,
     Gateway,
     Interrupted,
@@ -26,7 +27,7 @@ from fairlead.effects.etcd.gateway import (
 )
 from fairlead.effects.etcd.peers import Peers
 from fairlead.effects.etcd.store import EtcdStore
-from fairlead.model.errors import Conflict, Failed, Unavailable
+from fairlead.model.errors import Conflict, Failed, NotFound, Unavailable
 from fairlead.model.swarm.consensus import ConsensusFiles, ConsensusMember, ConsensusStart
 
 PATIENCE_NEW, PATIENCE_OLD = 30.0, 5.0
@@ -122,9 +123,19 @@ class EtcdConsensus:
     async def add(self, peer_url: str, name: str) -> str:
         listed = await self._change("cluster/member/list", {})
         if not any(peer_url in membership.peer_urls(one) for one in listed):
-            listed = await self._change("cluster/member/add", {"peerURLs": [peer_url], "isLearner": True})
+            listed = await self._add_learner(peer_url)
         named = ((str(one.get("name", "")) or name, url) for one in listed for url in membership.peer_urls(one))
         return ",".join(f"{known}={url}" for known, url in named)
+
+    async def _add_learner(self, peer_url: str) -> list[Json]:
+        wish: Json = {"peerURLs": [peer_url], "isLearner": True}
+        try:
+            return await self._change("cluster/member/add", wish)
+        except NotFound:
+            # etcd makes a member's id of its address and the second: within the same one it is that of the member
+            # just removed from there, which must not come back.
+            await asyncio.sleep(1.0)
+            return await self._change("cluster/member/add", wish)
 
     async def promote(self, member_id: str) -> bool:
         if not membership.majority_with(await self.members(), member_id):
@@ -150,7 +161,8 @@ class EtcdConsensus:
                 "the manager cannot be removed: of the others too few answer to make a majority, and the swarm could"
                 " not be changed any more"
             )
-        await self._change("cluster/member/remove", {"ID": str(int(member_id, 16))})
+        with contextlib.suppress(NotFound):
+            await self._change("cluster/member/remove", {"ID": str(int(member_id, 16))})
 
     async def snapshot(self, path: str) -> None:
         await archive.save(self._gateway, Path(path))
@@ -199,8 +211,6 @@ class EtcdConsensus:
         try:
             return rows(await self._gateway.call(name, message, CHANGING), "members")
         except Refused as error:
-            if "not found" in str(error) and name.endswith("remove"):
-                return []
             raise _objection(error) from None
         except (Interrupted, Unreachable) as error:
             raise self._silent(error) from None
@@ -216,6 +226,8 @@ def _objection(error: Refused) -> Exception:
     text = str(error)
     if "too many learner" in text:
         return Unavailable("another manager is joining just now: try again when it has")
+    if error.code == NOT_FOUND:
+        return NotFound(f"the managers' consensus: {text}")
     if error.code == PRECONDITION or "learner" in text:
         return Conflict(text)
     return Unavailable(f"the managers' store does not answer ({text}): is a majority of the managers up?")
