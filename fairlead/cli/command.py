@@ -28,7 +28,7 @@ class Flags:
 
     def words(self, name: str) -> list[str]:
         """Of a flag that may be repeated."""
-        value = self._values[name]
+        value = self._values.get(name)
         return [str(word) for word in value] if isinstance(value, tuple) else []
 
     def text(self, name: str) -> str:
@@ -47,6 +47,10 @@ class Flags:
     def given(self, name: str) -> bool:
         """A switch that is on."""
         return self._values[name] is True
+
+    def value(self, name: str) -> object:
+        """As it was given; None when it was not, or when the command has no such flag."""
+        return self._values.get(name)
 
     def choice(self, name: str) -> bool | None:
         """A switch that may be left alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -16,6 +17,19 @@ def short(object_id: str, no_trunc: bool = False) -> str:
 
 def ellipsis(words: str, width: int) -> str:
     return words if len(words) <= width else words[: width - 1] + "…"
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key by which "web.2" comes before "web.10"."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name)]
+
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+def image_name(image: str) -> str:
+    """Without the digest by which it was pinned."""
+    return image.partition("@")[0] or image
 
 
 def labels_of(document: Json) -> str:

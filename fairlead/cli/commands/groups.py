@@ -63,3 +63,38 @@ system = LazyGroup(
     },
     "Manage Fairlead",
 )
+
+swarm = LazyGroup(
+    "swarm",
+    {
+        **{verb: f"{_HERE}.swarm:{verb}" for verb in ("init", "join", "leave", "update", "ca", "unlock")},
+        "join-token": f"{_HERE}.swarm:join_token",
+        "unlock-key": f"{_HERE}.swarm:unlock_key",
+    },
+    "Manage Swarm",
+)
+
+node = LazyGroup(
+    "node",
+    {verb: f"{_HERE}.node:{verb}" for verb in ("ls", "inspect", "ps", "update", "promote", "demote", "rm")},
+    "Manage Swarm nodes",
+)
+
+service = LazyGroup(
+    "service",
+    {
+        **{verb: f"{_HERE}.service:{verb}" for verb in ("ls", "ps", "inspect", "rm", "logs")},
+        **{verb: f"{_HERE}.service_change:{verb}" for verb in ("create", "update", "rollback", "scale")},
+    },
+    "Manage Swarm services",
+)
+
+_FILE_VERBS = ("create", "ls", "inspect", "rm")
+
+secret = LazyGroup(
+    "secret", {verb: f"{_HERE}.swarm_files:secret_{verb}" for verb in _FILE_VERBS}, "Manage Swarm secrets"
+)
+
+config = LazyGroup(
+    "config", {verb: f"{_HERE}.swarm_files:config_{verb}" for verb in _FILE_VERBS}, "Manage Swarm configs"
+)

@@ -18,8 +18,15 @@ PLACES = {
     "image": "/images/{}/json",
     "network": "/networks/{}",
     "volume": "/volumes/{}",
+    "service": "/services/{}",
+    "task": "/tasks/{}",
+    "node": "/nodes/{}",
+    "secret": "/secrets/{}",
+    "config": "/configs/{}",
     "plugin": "/plugins/{}/json",
 }
+_OF_THE_SWARM = ("service", "task", "node", "secret", "config")
+"""Other nodes refuse to look for these (503), which is no reason to stop looking."""
 
 
 def show_each(names: Iterable[str], template: str, find: Callable[[str], Json]) -> None:
@@ -72,7 +79,8 @@ def finder(client: Client, kind: str = "", sizes: bool = False) -> Callable[[str
             try:
                 return client.get_object(PLACES[tried].format(name), {"size": sizes and tried == "container"})
             except DaemonRefused as refusal:
-                if refusal.code != 404 or kind:
+                absent = refusal.code == 404 or (refusal.code == 503 and tried in _OF_THE_SWARM)
+                if not absent or kind:
                     raise
         raise Fault(f"error: no such object: {name}")
 
