@@ -1,4 +1,4 @@
-"""Load balancing on this node: the virtual addresses of swarm networks in the sandboxes of their clients.
+"""Load balancing in this node's sandboxes: the virtual addresses of swarm networks, where their clients are.
 
 What is told is kept for every network, also for those on which no container of this host is. A sandbox's table is
 written whole when the sandbox comes to its networks, or when it is not known what it holds (after a restart of the
@@ -13,8 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fairlead.core.balance.service import VirtualService
 from fairlead.core.balance.virtual import Services, sandbox_table
+from fairlead.engine.doors import Doors
 from fairlead.engine.ports import Kernel
 from fairlead.engine.state import State
+from fairlead.engine.wiring import Wiring
 from fairlead.model.network import Address
 from fairlead.model.plan import ChangeRules, Plan
 from fairlead.model.ruleset import Transaction
@@ -26,8 +28,9 @@ _log = logging.getLogger("fairlead.engine.balancing")
 class Balancing:
     """Calls never raise for one sandbox's trouble: it is logged, and the sandbox is written whole at its next turn."""
 
-    def __init__(self, state: State, kernel: Kernel) -> None:
+    def __init__(self, state: State, kernel: Kernel, wiring: Wiring) -> None:
         self._state, self._kernel = state, kernel
+        self.doors = Doors(state, kernel, wiring)
         self._services: dict[str, Services] = {}
         self._written: set[str] = set()
 
@@ -50,10 +53,12 @@ class Balancing:
         if sandbox.ns and (sandbox.ns in self._written or self._of(sandbox)):
             self._written.discard(sandbox.ns)
             await self._write([(sandbox, None)])
+        await self.doors.settle(sandbox)
 
     def forget(self, sandbox: Sandbox) -> None:
         """The sandbox is gone."""
         self._written.discard(sandbox.ns)
+        self.doors.forget(sandbox)
 
     def _on(self, network_id: str) -> list[Sandbox]:
         containers = {endpoint.container_id for endpoint in self._state.endpoints_on(network_id)}

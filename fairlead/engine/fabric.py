@@ -47,7 +47,7 @@ class Fabric:
         self.resolvers = Resolvers(self.names, self.wiring)
         self.remotes = Remotes(state, world.kernel, self.host)
         self.encryption = Encryption(state, world.kernel, self.host, self.remotes)
-        self.balancing = Balancing(state, world.kernel)
+        self.balancing = Balancing(state, world.kernel, self.wiring)
         self.etc = Etc(config, world.etc)
         self.turns = KeyedLocks()
         self._events = events

@@ -34,7 +34,7 @@ from fairlead.model.errors import Refusal
 from fairlead.model.network import Network
 from fairlead.model.observed import Drift
 from fairlead.model.plan import DelLink, Operation, Plan
-from fairlead.model.sandbox import Sandbox
+from fairlead.model.sandbox import INGRESS, Sandbox
 
 INSIDE = "address-gone"
 GATHERING, GATHERING_INSIDE = 0.05, 0.5
@@ -76,7 +76,7 @@ class Reconcile:
         existing = set(await self._fabric.namespaces.existing())
         for sandbox in tuple(self._state.sandboxes.values()):
             container = self._state.containers.get(sandbox.container_id)
-            runs = container is not None and container.state.running
+            runs = sandbox.container_id == INGRESS or (container is not None and container.state.running)
             if not runs or (sandbox.ns and sandbox.ns not in existing):
                 _log.info("removing the sandbox of a container that does not run", extra={"sandbox": sandbox.id})
                 await self._sandboxes.stop(sandbox.container_id)
@@ -140,8 +140,10 @@ class Reconcile:
         """Hold the ports and answer the names of containers that ran on without us."""
         for sandbox in tuple(self._state.sandboxes.values()):
             endpoints = self._state.endpoints_of(sandbox.container_id)
-            container = self._state.containers[sandbox.container_id]
             self._fabric.resolvers.know(sandbox, endpoints, endpoints)
+            if sandbox.container_id == INGRESS:
+                continue
+            container = self._state.containers[sandbox.container_id]
             try:
                 for endpoint in endpoints:
                     self._fabric.leasing.resume(container, endpoint, self._state.networks[endpoint.network_id])

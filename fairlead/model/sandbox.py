@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from fairlead.model.dns import DnsPorts
 
+INGRESS = "ingress-sbox"
+"""What stands for a container where the sandbox is the node's own end of the routing mesh."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:

@@ -205,6 +205,15 @@ def door_plan(door: Door, entrances: Iterable[Entrance]) -> Plan:
     return Plan(tuple(operations))
 
 
+def ports_change(ns: str, before: Iterable[tuple[int, int]], after: Iterable[tuple[int, int]]) -> Plan:
+    """What a task's side goes through when its service shows other ports."""
+    old, new = set(before), set(after)
+    add = tuple(Element("ports", key) for key in sorted(new - old))
+    remove = tuple(Element("ports", key) for key in sorted(old - new))
+    change = Transaction(FAMILY, TASK_TABLE, add=add, remove=remove)
+    return Plan((ChangeRules(change, ns),)) if change else Plan()
+
+
 def entrances_change(ns: str, before: Iterable[Entrance], after: Iterable[Entrance]) -> Plan:
     """What a task's side goes through when nodes come or go."""
     old, new = set(before), set(after)

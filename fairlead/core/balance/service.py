@@ -67,10 +67,10 @@ class MeshService:
 
     key: MeshKey
     backends: tuple[MeshBackend, ...] = ()
-    leaving: frozenset[Address] = frozenset()
     algorithm: str = ROUND_ROBIN
     snat: bool = False
     service: str = ""
+    leaving: frozenset[Address] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from fairlead.model.ruleset import (
     Table,
     Verdict,
 )
+from fairlead.model.sandbox import INGRESS
 
 FAMILY, NAME = "bridge", "fairlead"
 _FIRST = -300
@@ -95,6 +96,8 @@ def elements(endpoint: Endpoint) -> tuple[Element, ...]:
         found.append(Element("home4", (port, endpoint.ipv4.ip)))
     if endpoint.ipv6 is not None:
         found += [Element("home6", (port, address)) for address in (endpoint.ipv6.ip, link_local(endpoint.mac))]
+    if endpoint.container_id == INGRESS:
+        found.append(Element("forwarders", (port,)))
     return tuple(found)
 
 

@@ -1,0 +1,128 @@
+"""Tasks' side of the routing mesh: their ingress interfaces, open to the nodes' entrances and to nobody else.
+
+Which ports a task shows and which nodes there are comes from discovery; until it has spoken, nothing may come in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from fairlead.core import sandbox as routes
+from fairlead.core.balance import mesh
+from fairlead.core.balance.service import Entrance, MeshKey, MeshService
+from fairlead.engine.ports import Kernel
+from fairlead.engine.state import State
+from fairlead.engine.wiring import Wiring
+from fairlead.model.endpoint import Endpoint
+from fairlead.model.network import Address, Network
+from fairlead.model.plan import Plan
+from fairlead.model.sandbox import INGRESS, Sandbox
+
+_log = logging.getLogger("fairlead.engine.mesh")
+
+_Port = tuple[int, int]
+
+
+class Doors:
+    def __init__(self, state: State, kernel: Kernel, wiring: Wiring) -> None:
+        self._state, self._kernel, self._wiring = state, kernel, wiring
+        self._entrances: frozenset[Entrance] = frozenset()
+        self._services: dict[MeshKey, MeshService] = {}
+        self._written: dict[str, tuple[mesh.Door, frozenset[Entrance]]] = {}
+
+    async def entrances(self, nodes: Iterable[Entrance]) -> None:
+        """All nodes' ends of the mesh."""
+        self._entrances = frozenset(nodes)
+        await self._settle_all()
+
+    async def services(self, changed: Mapping[MeshKey, MeshService | None]) -> None:
+        """Who shows which port now."""
+        for key, service in changed.items():
+            if service is None:
+                self._services.pop(key, None)
+            else:
+                self._services[key] = service
+        await self._settle_all()
+
+    async def settle(self, sandbox: Sandbox) -> None:
+        """The sandbox has come to a network or gone from one, or something was told that concerns it."""
+        door = self._door(sandbox)
+        if door is None:
+            self._written.pop(sandbox.ns, None)
+            return
+        now = (door, self._entrances)
+        plan = self._difference(self._written.get(sandbox.ns), now)
+        self._written[sandbox.ns] = now
+        for fault in await self._kernel.attempt(plan):
+            self._written.pop(sandbox.ns, None)
+            if sandbox.container_id in self._state.sandboxes:
+                _log.error("the routing mesh: %s", fault, extra={"sandbox": sandbox.id})
+
+    def forget(self, sandbox: Sandbox) -> None:
+        self._written.pop(sandbox.ns, None)
+
+    async def _settle_all(self) -> None:
+        networks = [network for network in self._state.networks.values() if network.ingress]
+        tasks = {endpoint.container_id for network in networks for endpoint in self._state.endpoints_on(network.id)}
+        sandboxes = [found for task in tasks if (found := self._state.sandboxes.get(task)) is not None]
+        await asyncio.gather(*(self.settle(sandbox) for sandbox in sandboxes))
+
+    def _difference(
+        self, was: tuple[mesh.Door, frozenset[Entrance]] | None, now: tuple[mesh.Door, frozenset[Entrance]]
+    ) -> Plan:
+        if was is None or replace(was[0], ports=frozenset()) != replace(now[0], ports=frozenset()):
+            return mesh.door_plan(*now)
+        ports = mesh.ports_change(now[0].ns, was[0].ports, now[0].ports)
+        return ports + mesh.entrances_change(now[0].ns, was[1], now[1])
+
+    def _door(self, sandbox: Sandbox) -> mesh.Door | None:
+        """The sandbox's door, if it is a task's on the ingress network."""
+        if sandbox.container_id == INGRESS or not sandbox.ns:
+            return None
+        endpoints = self._state.endpoints_of(sandbox.container_id)
+        found = ((endpoint, self._wiring.network(endpoint)) for endpoint in endpoints)
+        task = next(((endpoint, network) for endpoint, network in found if network.ingress), None)
+        if task is None:
+            return None
+        endpoint, network = task
+        return mesh.Door(
+            sandbox.ns,
+            endpoint.ifname,
+            endpoint.addresses,
+            _gateways(network, endpoint),
+            self._answers(endpoints),
+            self._ports(sandbox, endpoint),
+        )
+
+    def _answers(self, endpoints: list[Endpoint]) -> dict[int, Address]:
+        """The addresses that packets to anywhere leave with."""
+        legs, by_id = self._wiring.legs(endpoints), {endpoint.id: endpoint for endpoint in endpoints}
+        ways = ((version, routes.way_out(legs, version)) for version in routes.VERSIONS)
+        return {
+            version: address.ip
+            for version, leg in ways
+            if leg is not None
+            for address in by_id[leg.endpoint_id].addresses
+            if address.version == version
+        }
+
+    def _ports(self, sandbox: Sandbox, endpoint: Endpoint) -> frozenset[_Port]:
+        """Those at which the task is known to serve. One that leaves keeps what it had: not every node knows yet."""
+        own = {address.ip for address in endpoint.addresses}
+        leaves = any(own & service.leaving for service in self._services.values())
+        before = self._written[sandbox.ns][0].ports if leaves and sandbox.ns in self._written else frozenset[_Port]()
+        return before | frozenset(
+            (mesh.NUMBERS[key.protocol], backend.port)
+            for key, service in self._services.items()
+            for backend in service.backends
+            if backend.address in own
+        )
+
+
+def _gateways(network: Network, endpoint: Endpoint) -> tuple[Address, ...]:
+    """The network's own addresses in the subnets that the endpoint is in."""
+    pools = (pool for pool in network.pools if any(own.ip in pool.subnet for own in endpoint.addresses))
+    return tuple(pool.gateway for pool in pools if pool.gateway is not None)

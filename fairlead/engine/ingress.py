@@ -1,0 +1,169 @@
+"""The node's own end of the routing mesh: a sandbox on the ingress network and on `docker_gwbridge`.
+
+It is a sandbox like any container's, that of a container which does not exist: it is leased, wired, written down and
+found again after a restart of the daemon by the same code. The ports of the mesh are published ports of its leg on
+`docker_gwbridge`; where each leads is the affair of its own table.
+
+A port that a container of this host shows already is left to it; the mesh takes it as soon as it is told of that port
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from fairlead.core.balance import mesh
+from fairlead.core.balance.service import Entrance, MeshKey, MeshService
+from fairlead.engine import egress, records
+from fairlead.engine.fabric import Fabric
+from fairlead.engine.publish import holds
+from fairlead.engine.sandbox_start import SandboxStart
+from fairlead.engine.sandboxes import Sandboxes
+from fairlead.model.attachment import Attachment
+from fairlead.model.container import Container, ContainerSpec
+from fairlead.model.endpoint import Endpoint, EndpointSpec, PublishedPort
+from fairlead.model.errors import Refusal
+from fairlead.model.network import Network
+from fairlead.model.plan import ChangeRules, Interface, Plan, SetSysctl
+from fairlead.model.ruleset import Transaction
+from fairlead.model.sandbox import INGRESS, Sandbox
+
+_EVERYWHERE = (IPv4Address(0), IPv6Address(0))
+_NAME = "ingress-endpoint"
+
+_log = logging.getLogger("fairlead.engine.mesh")
+
+
+class Ingress:
+    """One per engine. It is what discovery tells of ports and entrances."""
+
+    def __init__(self, fabric: Fabric, sandboxes: Sandboxes) -> None:
+        self._fabric, self._sandboxes = fabric, sandboxes
+        self._start = SandboxStart(fabric)
+        self._mesh = mesh.Mesh({})
+        self._turn = asyncio.Lock()
+        self._furnished = False
+
+    # --- the node's part --------------------------------------------------------------------------
+
+    async def open(self, network: Network, addresses: Iterable[Interface]) -> None:
+        """This node has these addresses on the ingress network. Idempotent; other ones make the sandbox anew.
+
+        Raises Refusal when the sandbox cannot be made."""
+        async with self._turn:
+            wanted = {address.ip for address in addresses}
+            found = self._endpoint(network.id)
+            if found is None or {address.ip for address in found.addresses} != wanted:
+                await self._sandboxes.stop(INGRESS)
+                await self._make(network, wanted)
+            if not self._furnished:
+                await self._furnish()
+                await self._publish(self._mesh.shown)
+
+    async def close(self) -> None:
+        """This node has no end of the mesh any more (it left the swarm, or the ingress network is gone)."""
+        async with self._turn:
+            await self._sandboxes.stop(INGRESS)
+            self._furnished = False
+
+    async def _make(self, network: Network, addresses: Iterable[IPv4Address | IPv6Address]) -> None:
+        by_version = {address.version: str(address) for address in addresses}
+        wish = Attachment(network.name, EndpointSpec(by_version.get(4, ""), by_version.get(6, "")), network.id)
+        placed = ((wish, network), (egress.WISH, egress.network(self._fabric.state)))
+        async with self._fabric.turns.of(INGRESS):
+            await self._start.run(_stand_in(), placed)
+        self._furnished = False
+
+    async def _furnish(self) -> None:
+        sandbox = self._fabric.state.sandboxes[INGRESS]
+        inner, outer = self._legs(sandbox)
+        table = mesh.ingress_table(outer.ifname, inner.ifname)
+        written = Transaction(table.family, table.name, replace=table, add=tuple(self._mesh.elements()))
+        paths = ["net/ipv4/ip_forward", *(["net/ipv6/conf/all/forwarding"] if sandbox.ipv6 else [])]
+        forwards = (SetSysctl(path, "1", sandbox.ns) for path in paths)
+        await self._fabric.kernel.apply(Plan((ChangeRules(written, sandbox.ns), *forwards)))
+        if outer.published:
+            await self._fabric.publisher.restore(outer)
+        self._furnished = True
+
+    def _endpoint(self, network_id: str) -> Endpoint | None:
+        if INGRESS not in self._fabric.state.sandboxes:
+            return None
+        endpoints = self._fabric.state.endpoints_of(INGRESS)
+        return next((endpoint for endpoint in endpoints if endpoint.network_id == network_id), None)
+
+    def _legs(self, sandbox: Sandbox) -> tuple[Endpoint, Endpoint]:
+        """The one on the ingress network, and the one on docker_gwbridge."""
+        inner, outer = sorted(self._fabric.state.endpoints_of(sandbox.container_id), key=lambda each: each.egress)
+        return inner, outer
+
+    # --- what discovery tells ---------------------------------------------------------------------
+
+    async def entrances(self, nodes: Mapping[str, Entrance]) -> None:
+        """All nodes' ends of the mesh, this one's included: each time all of them."""
+        await self._fabric.balancing.doors.entrances(nodes.values())
+
+    async def mesh(self, changed: Mapping[MeshKey, MeshService | None]) -> None:
+        """These ports are shown by this node and lead there from now on; None: no longer shown."""
+        await self._fabric.balancing.doors.services(changed)
+        async with self._turn:
+            self._mesh, change = self._mesh.changed(changed)
+            sandbox = self._fabric.state.sandboxes.get(INGRESS)
+            if sandbox is None or not self._furnished:
+                return
+            if change:
+                await self._fabric.kernel.apply(Plan((ChangeRules(change, sandbox.ns),)))
+            await self._publish(changed)
+
+    # --- ports of this host -----------------------------------------------------------------------
+
+    async def _publish(self, told: Iterable[MeshKey]) -> None:
+        """Show what there is to show and is not shown, and stop showing what was told to be gone. After a restart what
+        was not told of yet is left as it is."""
+        _, outer = self._legs(self._fabric.state.sandboxes[INGRESS])
+        wanted = {port for key in self._mesh.shown for port in _published(key)}
+        concerned = {port for key in told for port in _published(key)}
+        gone = [port for port in outer.published if port in concerned - wanted]
+        if gone:
+            await self._fabric.kernel.attempt(self._fabric.wiring.unpublish(replace(outer, published=tuple(gone))))
+            await self._fabric.publisher.withdraw(outer.id, gone)
+        kept = [port for port in outer.published if port not in gone]
+        new = await self._held(outer, sorted(wanted - set(kept), key=str))
+        if new:
+            await self._fabric.kernel.attempt(self._fabric.wiring.publish(replace(outer, published=tuple(new))))
+            await self._fabric.publisher.carry(outer, new)
+        shown = replace(outer, published=(*kept, *new))
+        if shown != outer:
+            await self._fabric.store.commit([records.put(shown)])
+            self._fabric.state.put_endpoint(shown)
+
+    async def _held(self, outer: Endpoint, ports: Sequence[PublishedPort]) -> list[PublishedPort]:
+        """Those of the ports that are this host's to give."""
+        held = []
+        for port in ports:
+            if self._fabric.host_ports.overlapping(port):
+                _log.error("port %d/%s of the routing mesh is taken by a container", port.host_port, port.protocol)
+                continue
+            try:
+                await self._fabric.ports.hold(holds([port]))
+            except Refusal as refusal:
+                _log.error("port %d/%s of the mesh: %s", port.host_port, port.protocol, refusal.message)
+                continue
+            self._fabric.host_ports.take(outer.id, [port])
+            held.append(port)
+        return held
+
+
+def _published(key: MeshKey) -> Iterable[PublishedPort]:
+    """The host's side of a port: the sandbox has it under the same number."""
+    addresses = (ip_address(key.host_ip),) if key.host_ip else _EVERYWHERE
+    return (PublishedPort(key.published, key.protocol, address, key.published) for address in addresses)
+
+
+def _stand_in() -> Container:
+    """What the sandbox is made for: nobody."""
+    return Container(INGRESS, _NAME, 0, ContainerSpec(image=""), "", ())

@@ -1,0 +1,120 @@
+"""The routing mesh between engines: two hosts on a switch, a task on one of them, clients everywhere.
+
+Discovery is played by the test, overlays and everything else are real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from ipaddress import ip_interface
+from pathlib import Path
+
+import pytest
+
+from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService
+from fairlead.model.endpoint import PortRequest
+from fairlead.model.errors import Refusal
+from fairlead.model.sandbox import INGRESS
+from tests.engine.networking.hosts import Hosts, Node, hosts, swarm_network
+from tests.support.answering import Answer, Answerers, answerers, ask
+
+PUBLISHED, TARGET = 8080, 80
+KEY = MeshKey(PUBLISHED)
+NETWORK = swarm_network("ingress", "10.0.0.0/24", ingress=True)
+TASK = "10.0.0.9"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[tuple[Hosts, Answerers]]:
+    """Both hosts have their end of the mesh; the task is on the second."""
+    with answerers() as served:
+        async with hosts(tmp_path, 2) as made:
+            await made.ensure(NETWORK)
+            for number, node in enumerate(made.nodes, start=2):
+                with node.inside():
+                    await open_ingress(node, f"10.0.0.{number}/24")
+            with made.nodes[1].inside():
+                await made.nodes[1].put("task", ingress=TASK)
+            served.serve("task", made.nodes[1].ns("task"), TARGET)
+            await made.meet("ingress")
+            await tell(made, TASK)
+            yield made, served
+
+
+async def open_ingress(node: Node, address: str) -> None:
+    await node.engine.ingress.open(node.state.network("ingress"), [ip_interface(address)])
+
+
+async def tell(world: Hosts, *tasks: str) -> None:
+    ends = {str(node.address): end(node) for node in world.nodes}
+    service = MeshService(KEY, tuple(MeshBackend(ip_interface(task).ip, TARGET) for task in tasks))
+    for node in world.nodes:
+        with node.inside():
+            await node.engine.ingress.entrances(ends)
+            await node.engine.ingress.mesh({KEY: service})
+
+
+def end(node: Node) -> Entrance:
+    inner = next(each for each in node.state.endpoints_of(INGRESS) if not each.egress)
+    assert inner.ipv4
+    return Entrance(inner.mac, inner.ipv4.ip)
+
+
+async def test_every_host_shows_the_port_and_the_task_sees_the_client(world: tuple[Hosts, Answerers]) -> None:
+    made, _ = world
+    first, second = made.nodes
+    assert ask(first.place, str(second.address), PUBLISHED) == Answer("task", str(first.address))
+    assert ask(second.place, str(first.address), PUBLISHED) == Answer("task", str(second.address))
+    assert ask(first.place, "127.0.0.1", PUBLISHED).name == "task"
+
+
+async def test_containers_of_a_host_may_ask_it(world: tuple[Hosts, Answerers]) -> None:
+    made, _ = world
+    for node in made.nodes:
+        with node.inside():
+            await node.run("web")
+        assert ask(node.ns("web"), str(node.address), PUBLISHED).name == "task"
+    assert ask(made.nodes[1].ns("task"), str(made.nodes[1].address), PUBLISHED).name == "task"
+
+
+async def test_a_port_of_the_mesh_is_nobody_elses(world: tuple[Hosts, Answerers]) -> None:
+    made, _ = world
+    node = made.nodes[0]
+    with node.inside(), pytest.raises(Refusal, match="port is already allocated"):
+        await node.run("web", ports=(PortRequest(80, host_ports=(PUBLISHED, PUBLISHED)),))
+
+
+async def test_what_is_told_to_be_gone_is_given_back(world: tuple[Hosts, Answerers]) -> None:
+    made, _ = world
+    first, second = made.nodes
+    with first.inside():
+        await first.engine.ingress.mesh({KEY: None})
+        await first.check()
+        await first.run("web", ports=(PortRequest(TARGET, host_ports=(PUBLISHED, PUBLISHED)),))
+    with pytest.raises(ConnectionRefusedError):
+        ask(second.place, str(first.address), PUBLISHED)
+
+
+async def test_the_mesh_goes_on_over_a_restart(world: tuple[Hosts, Answerers]) -> None:
+    made, _ = world
+    first, second = made.nodes
+    before = first.state.sandboxes[INGRESS]
+    await first.restart()
+    with first.inside():
+        await open_ingress(first, "10.0.0.2/24")
+        await first.check()
+    assert first.state.sandboxes[INGRESS] == before
+    await made.ensure(NETWORK)
+    await made.meet("ingress")
+    await tell(made, TASK)
+    assert ask(second.place, str(first.address), PUBLISHED).name == "task"
+
+
+async def test_a_node_that_leaves_keeps_nothing(world: tuple[Hosts, Answerers]) -> None:
+    made, _ = world
+    node = made.nodes[0]
+    with node.inside():
+        await node.engine.ingress.close()
+        await node.check()
+    assert INGRESS not in node.state.sandboxes
+    assert not node.state.endpoints_of(INGRESS)
