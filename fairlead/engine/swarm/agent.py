@@ -72,9 +72,10 @@ class Agent:
         """Hold a session with whoever leads, for ever. Returns after `close`."""
         while not self._closing:
             self._holding = asyncio.get_running_loop().create_task(self._hold(self._managers.next()))
-            await asyncio.wait([self._holding])
-            self._line = None
-            self._logs.end_all()
+            try:
+                await asyncio.wait([self._holding])
+            finally:
+                self._end_session()
             if not self._closing and not self._holding.cancelled():
                 await asyncio.sleep(self._managers.pause())
 
@@ -119,11 +120,11 @@ class Agent:
 
     async def _tell_others(self, news: News) -> None:
         """The other parts of this node hear of it first; what they cannot do must not keep tasks from ending."""
-        try:
-            await self._surroundings.heard(news)
-            await self._tell_networks(news)
-        except Refusal as refusal:
-            log.error("news were not followed: %s", refusal.message)
+        for follow in (self._surroundings.heard, self._tell_networks):
+            try:
+                await follow(news)
+            except Refusal as refusal:
+                log.error("news were not followed: %s", refusal.message)
 
     async def _tell_networks(self, news: News) -> None:
         told, overlays, discovery = self._told, self._surroundings.overlays, self._surroundings.discovery
@@ -170,7 +171,6 @@ class Agent:
         """End the session; tasks run on."""
         self._closing = True
         self._end_session()
-        self._logs.end_all()
         await self._executor.close()
 
     async def leave(self) -> None:
@@ -184,5 +184,7 @@ class Agent:
         await self.close()
 
     def _end_session(self) -> None:
+        self._line = None
+        self._logs.end_all()
         if self._holding is not None:
             self._holding.cancel()

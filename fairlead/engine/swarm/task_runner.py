@@ -74,6 +74,9 @@ class TaskRunner:
             except Refusal as refusal:
                 log.error("a task is stuck: %s", refusal.message, extra={"task": self.task.id})
                 await asyncio.sleep(RETRY)
+            except Exception:
+                log.exception("a task is stuck", extra={"task": self.task.id})
+                await asyncio.sleep(RETRY)
 
     async def _turn(self) -> None:
         container = self._steps.look(self.task, self.container_id)

@@ -13,7 +13,7 @@ from fairlead.engine.engine import Engine
 from fairlead.engine.images.bringing import ImportWishes
 from fairlead.engine.swarm.agent import Agent
 from fairlead.engine.swarm.messages import News
-from fairlead.engine.swarm.surroundings import Discovery, Overlays, Place, Surroundings
+from fairlead.engine.swarm.surroundings import Discovery, Place, Surroundings
 from fairlead.model.config import DaemonConfig
 from fairlead.model.container import Container
 from fairlead.model.swarm.node import NodeDescription
@@ -22,13 +22,13 @@ from tests.support import images
 
 
 class Member:
-    """`manager` outlives the daemon, as managers do."""
+    """`manager` outlives the daemon, as managers do. `own_surroundings`: the engine's own overlays and discovery."""
 
-    def __init__(self, root: Path, discovery: Discovery | None = None, overlays: Overlays | None = None) -> None:
+    def __init__(self, root: Path, discovery: Discovery | None = None, own_surroundings: bool = False) -> None:
         self.config = DaemonConfig(hosts=(), data_root=root / "data", exec_root=root / "exec", hostname="n1")
         self.manager = ScriptedManager()
         self.heard: list[News] = []
-        self._discovery, self._overlays = discovery, overlays
+        self._discovery, self._own_surroundings = discovery, own_surroundings
         self._running = AsyncExitStack()
 
     engine: Engine
@@ -39,7 +39,7 @@ class Member:
         self._running = AsyncExitStack()
         self.engine = await open_engine(self.config, self._running)
         place = Place("n1", "192.168.1.1", ip_address("192.168.1.1"), managers=(LEADER, FOLLOWER))
-        surroundings = Surroundings(lambda: NodeDescription("n1"), self._hear, self._overlays, self._discovery)
+        surroundings = await self._surroundings(place)
         self.agent = Agent(self.engine, self.manager, place, surroundings)
         await self.agent.adopt()
         before = len(self.manager.sessions)
@@ -48,6 +48,13 @@ class Member:
         self._running.push_async_callback(self.agent.close)
         if not self.manager.deaf:
             await self.manager.until(lambda: len(self.manager.sessions) > before, "a session")
+
+    async def _surroundings(self, place: Place) -> Surroundings:
+        if not self._own_surroundings:
+            return Surroundings(lambda: NodeDescription("n1"), self._hear, None, self._discovery)
+        await self.engine.overlays.enter(place.data_address, 4789)
+        await self.engine.discovery.start("n1", place.data_address, "swarm")
+        return Surroundings(lambda: NodeDescription("n1"), self._hear, self.engine.overlays, self.engine.discovery)
 
     async def stop(self) -> None:
         """As a daemon ends: containers run on."""
