@@ -76,7 +76,11 @@ def tend(place: Key, service: Service, snapshot: Snapshot, moment: Moment, out: 
     tasks = snapshot.at(service.id, place[-1])
     for task in tasks.values():
         if task.wanted and task.status.state.ended and not _done(task):
-            _follow(task, tasks.values(), service, moment, out)
+            if task.desired == TaskState.READY and moment.now < task.not_before:
+                # It failed while it was made ready (no image, say): its delay counts all the same.
+                out.wake(task.not_before, place)
+            else:
+                _follow(task, tasks.values(), service, moment, out)
     for task in tasks.values():
         if task.desired == TaskState.READY and not task.status.state.ended:
             _let_go(task, place, snapshot, service, moment, out)

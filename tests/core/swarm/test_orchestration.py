@@ -89,6 +89,14 @@ def test_the_follower_is_let_go_when_its_time_has_come_and_the_slot_is_clear() -
     assert not tended("1", web, node("n1"), running, waiting, seconds=5)
 
 
+def test_one_that_fails_while_it_is_made_ready_is_followed_when_its_own_delay_is_over() -> None:
+    web = service("web")
+    refused = task("t2", web, state=TaskState.REJECTED, desired=TaskState.READY, not_before=NOW + 5 * SECOND)
+    assert not tended("1", web, node("n1"), refused)
+    after = tended("1", web, node("n1"), refused, seconds=5)
+    assert (after["t2"].desired, after["new1"].not_before) == (SHUT, NOW + 10 * SECOND)
+
+
 def test_a_lost_node_is_not_waited_for() -> None:
     web = service("web")
     old = task("t1", web, node_id="n1", desired=SHUT)
