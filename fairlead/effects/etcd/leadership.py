@@ -3,7 +3,8 @@
 Who makes the key leads, and the revision at which it was made is the fence of all its writes: they ask in the same
 transaction whether the key still is that one, so a leader that does not know yet that it was deposed can write nothing.
 The holder counts its lease from before each request to prolong it, by its own monotonic clock, and gives up before the
-lease can have ended.
+lease can have ended. Others do not wait for that end when the consensus itself has had to elect a leader: see `_succeed`.
+Safety is the fence's alone; leases only decide how soon.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from fairlead.effects.etcd.gateway import (
     number,
     revision,
     rows,
+    table,
     text64,
 )
 from fairlead.effects.etcd.history import follow
@@ -144,10 +146,35 @@ async def _won(gateway: Gateway, who: str, lease: int) -> int:
 
 async def _vacancy(gateway: Gateway) -> None:
     """Returns when nobody may be leading."""
-    async with aclosing(holders(gateway)) as leaders:
-        async for who in leaders:
-            if not who:
-                return
+    succession = asyncio.create_task(_succeed(gateway))
+    try:
+        async with aclosing(holders(gateway)) as leaders:
+            async for who in leaders:
+                if not who:
+                    return
+    finally:
+        succession.cancel()
+
+
+async def _succeed(gateway: Gateway) -> None:
+    """End the holder's lease when this member comes to lead the consensus itself: the member that led it was not heard
+    of for a whole election, and most likely it was the holder's. etcd would prolong all leases from here on. A holder
+    that was well loses little: it knows at once, and its fence keeps it from writing."""
+    led = True
+    while True:
+        with contextlib.suppress(*_ERRORS):
+            leads = await _leads(gateway)
+            if leads and not led:
+                found = rows(await gateway.call("kv/range", {"key": text64(LEADER)}), "kvs")
+                if found:
+                    await gateway.call("lease/revoke", {"ID": str(number(found[0], "lease"))})
+            led = leads
+        await asyncio.sleep(_PAUSE)
+
+
+async def _leads(gateway: Gateway) -> bool:
+    status = await gateway.ask_member("maintenance/status")
+    return number(status, "leader") == number(table(status, "header"), "member_id")
 
 
 async def holders(gateway: Gateway) -> AsyncGenerator[str, None]:
