@@ -3,7 +3,7 @@
 Who makes the key leads, and the revision at which it was made is the fence of all its writes: they ask in the same
 transaction whether the key still is that one, so a leader that does not know yet that it was deposed can write nothing.
 The holder counts its lease from before each request to prolong it, by its own monotonic clock, and gives up before the
-lease can have ended. Others do not wait for that end when the consensus itself has had to elect a leader: see `_succeed`.
+lease can have ended. Others do not wait for that end when the consensus itself has had to elect a leader (`_succeed`).
 Safety is the fence's alone; leases only decide how soon.
 """
 
