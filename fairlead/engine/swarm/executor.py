@@ -98,9 +98,10 @@ class Executor:
         return runner.container_id if runner is not None else ""
 
     async def abandon(self) -> None:
-        """The node leaves the swarm: end all tasks, and return when nothing of them is left."""
+        """The node leaves the swarm: kill all tasks, as Docker does, and return when nothing of them is left."""
         for runner in self._runners.values():
             runner.drop()
+        await asyncio.gather(*(self._steps.kill(runner.task, runner.container_id) for runner in self._runners.values()))
         doing = [task for task_id, task in self._doing.items() if task_id in self._runners]
         await asyncio.gather(*doing, return_exceptions=True)
 

@@ -18,6 +18,10 @@ class TaskReports:
         self._waiting: dict[str, TaskStatus] = {}
         self._some = asyncio.Event()
 
+    @property
+    def waiting(self) -> bool:
+        return bool(self._waiting)
+
     def put(self, task_id: str, status: TaskStatus) -> None:
         self._waiting.pop(task_id, None)
         self._waiting[task_id] = status

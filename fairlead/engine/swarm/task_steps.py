@@ -17,7 +17,7 @@ from fairlead.core.swarm.worker import Act, Seen, seen
 from fairlead.engine.blame import blamed
 from fairlead.engine.swarm.task_networks import TaskNetworks
 from fairlead.engine.swarm.told import Told
-from fairlead.model.errors import NotFound, NotModified, Refusal
+from fairlead.model.errors import Conflict, NotFound, NotModified, Refusal
 from fairlead.model.swarm.task import Task
 
 if TYPE_CHECKING:
@@ -75,6 +75,12 @@ class TaskSteps:
     async def stop(self, task: Task, container_id: str) -> None:
         with suppress(NotModified, NotFound):
             await self._engine.containers.stop(container_id, grace(task))
+
+    async def kill(self, task: Task, container_id: str) -> None:
+        """At once, whatever stop may be on its way; one that does not run is fine."""
+        if not task.spec.attached_container:
+            with suppress(Conflict, NotFound):
+                await self._engine.containers.kill(container_id)
 
     async def remove(self, container_id: str) -> None:
         """With its anonymous volumes; missing is fine."""

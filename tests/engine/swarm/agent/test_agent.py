@@ -151,10 +151,14 @@ async def test_a_container_of_a_task_that_is_not_this_nodes_is_removed(member: M
 
 
 async def test_leaving_ends_and_removes_every_task(member: Member) -> None:
-    member.manager.assign(task("t1"), task("t2", 2, args=("true",)))
+    stubborn = ("sh", "-c", "trap '' TERM; while :; do sleep 0.05; done")
+    member.manager.assign(task("t1"), task("t2", 2, args=("true",)), task("t3", 3, args=stubborn))
     await member.manager.reach("t1", S.RUNNING)
     await member.manager.reach("t2", S.COMPLETE)
+    await member.manager.reach("t3", S.RUNNING)
+    begun = time.monotonic()
     await member.agent.leave()
+    assert time.monotonic() - begun < 8
     assert member.manager.asked == ["leave"]
     assert not member.engine.state.containers
     assert not member.engine.store.load().get("assignment")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -122,6 +123,16 @@ async def test_an_image_that_nobody_has_is_rejected(member: Member) -> None:
     status = await member.manager.reach("t1", S.REJECTED)
     assert status.error == "No such image: 127.0.0.1:1/missing:1"
     assert status.message == "preparing"
+
+
+async def test_a_pull_ends_when_nobody_wants_the_task_any_more(member: Member) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        member.manager.assign(task(image=f"127.0.0.1:{silent.getsockname()[1]}/slow:1"))
+        await asyncio.to_thread(silent.accept)
+        assert member.manager.status("t1").state == S.PREPARING
+        member.manager.wish("t1", S.SHUTDOWN)
+        await member.manager.reach("t1", S.SHUTDOWN)
+    assert member.container("t1") is None
 
 
 async def test_a_bind_without_source_is_rejected(member: Member) -> None:

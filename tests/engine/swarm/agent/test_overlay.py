@@ -24,7 +24,9 @@ NET = "kuinm835wlte6ajtjpuzq39ip"
 VNIS = {"com.docker.network.driver.overlay.vxlanid_list": "4097"}
 HERE = IPv4Address("192.168.1.1")
 POOL = Pool(ip_network("10.0.1.0/24"), IPv4Address("10.0.1.1"), requested=True)
-OVERNET = SwarmNetwork(NET, NetworkSpec("overnet", "overlay", "swarm"), "overlay", VNIS, (POOL,), (4097,), allocated=True)
+OVERNET = SwarmNetwork(
+    NET, NetworkSpec("overnet", "overlay", "swarm"), "overlay", VNIS, (POOL,), (4097,), allocated=True
+)
 VIP = ServiceEndpoint(virtual_ips=(VirtualIp(NET, ip_interface("10.0.1.2/24")),))
 
 
