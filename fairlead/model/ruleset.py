@@ -318,6 +318,8 @@ class Transaction:
     elements of `family`/`table`; adding what is there and removing what is not are both success.
     `ensure` adds a table and its base chains where they are absent and leaves alone what stands there (its chains
     hold no rules). `destroy` removes the table.
+    `likely` are elements to add that probably stand already: they are looked for first, because an addition that the
+    kernel refuses makes it wait for 10 ms.
     """
 
     family: str
@@ -327,9 +329,10 @@ class Transaction:
     add: tuple[Element, ...] = ()
     remove: tuple[Element, ...] = ()
     destroy: bool = False
+    likely: tuple[Element, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.replace or self.ensure or self.add or self.remove or self.destroy)
+        return bool(self.replace or self.ensure or self.add or self.remove or self.destroy or self.likely)
 
     def inverse(self) -> Transaction:
         """Element changes the other way round. A table that was written is not unwritten: constant rules

@@ -211,10 +211,8 @@ def _guard(network: Network, add: bool, port: int = 0) -> ChangeRules:
     if add:
         elements.append(overlay_underlay.port_element(port))
     given = tuple(elements)
-    change = Transaction(
-        overlay_underlay.FAMILY, overlay_underlay.NAME, add=given if add else (), remove=() if add else given
-    )
-    return ChangeRules(change)
+    family, name = overlay_underlay.FAMILY, overlay_underlay.NAME
+    return ChangeRules(Transaction(family, name, likely=given) if add else Transaction(family, name, remove=given))
 
 
 def _gateways(segment: Segment, home: str) -> Iterator[Operation]:

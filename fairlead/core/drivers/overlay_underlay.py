@@ -5,7 +5,8 @@ others do with VXLAN on this host is their business. Those of an encrypted netwo
 only into ESP: the mark makes the kernel find the policy, and where it finds none, the packet is dropped. Both hold
 from before the network's device is made until after it is gone.
 
-Packets are looked at when they are whole (`input` comes after reassembly), so that none slips through in pieces.
+They are not tracked: each inner flow has a port of its own on the outside, so a busy network would fill the table of
+connections. They are looked at when they are whole (`input` comes after reassembly): none slips through in pieces.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fairlead.model.ruleset import (
     InSet,
     Match,
     Meta,
+    Notrack,
     Payload,
     Rt,
     Rule,
@@ -36,6 +38,7 @@ MARK = 0xD0C4E3
 
 _RAW, _MANGLE, _LAST = -300, -150, 300
 _OURS = (InSet((Payload("udp", "dport"),), "ports"), InSet((Payload("vxlan", "vni"),), "vnis"))
+_UNTRACKED = Rule((*_OURS, Notrack()), "not tracked")
 _SECRET = (InSet((Payload("udp", "dport"),), "ports"), InSet((Payload("vxlan", "vni"),), "encrypted"))
 
 
@@ -50,6 +53,8 @@ def table(features: Collection[str]) -> Table:
     )
     esp = "esp" in features
     chains = (
+        Chain("arriving", (_UNTRACKED,), "filter", "prerouting", _RAW),
+        Chain("leaving", (_UNTRACKED,), "filter", "output", _RAW),
         Chain("input", tuple(_input(esp)), "filter", "input", _RAW),
         Chain("output", tuple(_output(esp)), "route", "output", _MANGLE),
         Chain("postrouting", tuple(_postrouting(esp)), "filter", "postrouting", _LAST),

@@ -57,6 +57,8 @@ def make_link(run: Run, operation: Operation) -> None:
 
 def _born(run: Run, operation: Operation, making: _Making) -> bool:
     """Whether it had to be made."""
+    if isinstance(operation, AddVxlan) and _is_there(run, making):
+        return False
     message = links.create(making.birth)
     ack = run.now(making.place, message)
     if ack.errno == errno.EEXIST:
@@ -71,6 +73,13 @@ def _born(run: Run, operation: Operation, making: _Making) -> bool:
     if ack.errno:
         raise KernelRefused(in_words(operation), ack.errno, ack.detail)
     return True
+
+
+def _is_there(run: Run, making: _Making) -> bool:
+    """Asked before a VXLAN is made: the kernel finds out late that its id is taken, and waits 20 ms to clean up."""
+    run.flush()
+    seen = named_links(making.home.route, [making.birth.name])[0]
+    return seen is not None and seen.group != DOOMED and making.same(seen)
 
 
 def _born_under_another_name(run: Run, making: _Making) -> Ack:

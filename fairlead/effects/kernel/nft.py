@@ -149,7 +149,8 @@ class Nftables:
         done = self._settle(transaction, steps, words)
         added = tuple(step.element for step in done if step.element and not step.removes)
         removed = tuple(step.element for step in done if step.element and step.removes)
-        return replace(transaction, add=added if not transaction.replace else transaction.add, remove=removed)
+        kept = transaction.add if transaction.replace else added
+        return replace(transaction, add=kept, remove=removed, likely=())
 
     def _steps(self, transaction: Transaction) -> list[_Step]:
         family, table = transaction.family, transaction.table
@@ -159,7 +160,8 @@ class Nftables:
         if transaction.destroy:
             steps += [_Step(each) for each in erase_messages(family, table)]
         steps += [step for each in transaction.remove if (step := self._removal(family, table, each))]
-        return steps + [self._addition(family, table, each) for each in transaction.add]
+        absent = [each for each in transaction.likely if not self._stands(family, table, each)]
+        return steps + [self._addition(family, table, each) for each in (*transaction.add, *absent)]
 
     def _ensured(self, table: Table) -> list[_Step]:
         """Those parts of the table that are absent."""
@@ -225,6 +227,11 @@ class Nftables:
             return []
         removal = self._removal(family, table, old)
         return [removal, step] if removal else [step]
+
+    def _stands(self, family: str, table: str, element: Element) -> bool:
+        shape = self.shape(family, table, element.set)
+        old = self._like(family, table, shape, element) if shape else None
+        return old is not None and old.data == element.data
 
     def _like(self, family: str, table: str, shape: Shape, wanted: Element) -> Element | None:
         """The element that stands under the same key."""

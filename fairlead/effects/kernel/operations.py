@@ -288,7 +288,8 @@ def _change_rules(run: Run, operation: ChangeRules) -> None:
     try:
         changed = run.place(operation.ns).nftables.commit(operation.transaction)
     except KernelRefused as refused:
-        only_removes = not (operation.transaction.replace or operation.transaction.ensure or operation.transaction.add)
+        wanted = operation.transaction
+        only_removes = not (wanted.replace or wanted.ensure or wanted.add or wanted.likely)
         if refused.missing and only_removes:
             return
         raise

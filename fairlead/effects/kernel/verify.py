@@ -201,9 +201,9 @@ class _Sight:
         nftables, family, name = self._place.nftables, transaction.family, transaction.table
         if transaction.destroy:
             return nftables.chains(family, name) is None
-        return all(self._has_element(family, name, each) for each in transaction.add) and not any(
-            self._has_element(family, name, each) for each in transaction.remove
-        )
+        return all(
+            self._has_element(family, name, each) for each in (*transaction.add, *transaction.likely)
+        ) and not any(self._has_element(family, name, each) for each in transaction.remove)
 
     def _has_table(self, table: Table) -> bool:
         nftables = self._place.nftables
