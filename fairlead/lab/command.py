@@ -38,8 +38,8 @@ def lab() -> None:
 @lab.command(context_settings={"ignore_unknown_options": True})
 @_name
 @click.option("--hosts", type=click.IntRange(1, 200), help="host1, host2, ... on one switch.")
-@click.option("--managers", type=click.IntRange(0, 50), default=0, help="manager1, ...")
-@click.option("--workers", type=click.IntRange(0, 150), default=0, help="worker1, ...")
+@click.option("--managers", type=click.IntRange(0, 50), default=0, help="manager1, ... of a swarm.")
+@click.option("--workers", type=click.IntRange(0, 150), default=0, help="worker1, ... of the swarm.")
 @click.option("--subnet", default="192.168.50.0/24", show_default=True, help="Of the switch.")
 @click.option("--topology", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A TOML file.")
 @click.option("--uplink", is_flag=True, help="A way out to this machine's own network, by NAT.")
@@ -54,7 +54,10 @@ def up(
     uplink: bool,
     daemon_flags: tuple[str, ...],
 ) -> None:
-    """Make the hosts, their network and their daemons. Flags after -- go to every daemon."""
+    """Make the hosts, their network and their daemons. Flags after -- go to every daemon. Hosts that are managers or
+    workers make a swarm."""
+    if workers and not managers:
+        raise Invalid("a swarm needs a manager: give --managers too")
     if file and (hosts or managers or workers or uplink):
         raise Invalid("a topology file says which hosts and ways out there are: give --topology or flags, not both")
     roles = {f"manager{i}": "manager" for i in range(1, managers + 1)}
@@ -65,6 +68,8 @@ def up(
     console = Console(stderr=True)
     with console.status(f"making {name}") as status:
         made = Laboratory.up(name, wanted, daemon_flags, lambda line: status.update(f"{name}: {line}"))
+        if any(host.role == "manager" for host in wanted.hosts.values()):
+            made.form_swarm(lambda line: status.update(f"{name}: {line}"))
     _print_machines(made)
     first = next(iter(wanted.hosts))
     click.echo(f"\nTry: fairlead lab exec --name {name} {first} -- docker info\nEnd: fairlead lab down --name {name}")

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from fairlead.lab import faults, record, services, underlay, uplink
+from fairlead.lab import faults, record, services, swarm, underlay, uplink
 from fairlead.lab.cgroups import remove_below, remove_of
 from fairlead.lab.machine import Machine
 from fairlead.lab.node import Node, boot, until
@@ -91,6 +91,14 @@ class Laboratory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.down()
+
+    def form_swarm(self, progress: Progress = lambda _: None) -> None:
+        """Join the hosts that have a role in the topology into one swarm, which the first manager makes."""
+        members = [machine for machine in self.hosts() if machine.host.role and _has_daemon(machine.host)]
+        managers = [machine for machine in members if machine.host.role == "manager"]
+        if not managers:
+            raise Invalid("a swarm needs a manager: workers alone make none")
+        swarm.form(managers[0], [machine for machine in members if machine is not managers[0]], progress)
 
     # --- its machines ---------------------------------------------------------------------------------
 
