@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fairlead.cli.fields import Json, flag, mapping, number, objects, text
 from fairlead.cli.format.units import BINARY, size
+from fairlead.cli.rows import go_moment
 
 
 def node_text(node: Json) -> str:
@@ -21,7 +22,7 @@ def _lines(node: Json) -> Iterator[str]:
         yield "Labels:"
         yield from (f" - {key}={value}" for key, value in sorted(labels.items()))
     yield f"Hostname:              \t{text(described, 'Hostname')}"
-    yield f"Joined at:             \t{_moment(text(node, 'CreatedAt'))}"
+    yield f"Joined at:             \t{go_moment(text(node, 'CreatedAt'))}"
     yield "Status:"
     yield f" State:\t\t\t{text(status, 'State').capitalize()}"
     if message := text(status, "Message"):
@@ -31,11 +32,6 @@ def _lines(node: Json) -> Iterator[str]:
     yield from _manager(mapping(node, "ManagerStatus"))
     yield from _host(described)
     yield from _trust(mapping(described, "TLSInfo"))
-
-
-def _moment(written: str) -> str:
-    """As Go prints a time, in small letters as docker does."""
-    return f"{written.replace('T', ' ').removesuffix('Z')} +0000 utc"
 
 
 def _manager(manager: Json) -> Iterator[str]:
@@ -60,8 +56,7 @@ def _host(described: Json) -> Iterator[str]:
         yield "Plugins:"
         for kind in sorted({text(one, "Type") for one in plugins}):
             names = sorted(text(one, "Name") for one in plugins if text(one, "Type") == kind)
-            tabs = "\t\t" if len(kind) < 6 else "\t"
-            yield f" {kind}:{tabs}{', '.join(names)}"
+            yield f" {kind}:\t\t{', '.join(names)}"
     yield f"Engine Version:\t\t{text(described, 'Engine', 'EngineVersion')}"
     if labels := mapping(described, "Engine", "Labels"):
         yield "Engine Labels:"

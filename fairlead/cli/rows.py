@@ -27,6 +27,11 @@ def natural(name: str) -> list[tuple[int, str]]:
 _DIGITS = re.compile(r"(\d+)")
 
 
+def go_moment(written: str) -> str:
+    """A time of the API as Go prints it, in small letters as docker has it."""
+    return f"{written.replace('T', ' ').removesuffix('Z')} +0000 utc"
+
+
 def image_name(image: str) -> str:
     """Without the digest by which it was pinned."""
     return image.partition("@")[0] or image

@@ -179,7 +179,11 @@ def _published(word: str) -> Iterable[Json]:
             raise Fault(_bad_port(word, "missing mandatory field 'target'"), USAGE)
         published = fields.get("published", [""])[0]
         word = f"{published}:{fields['target'][0]}/{fields.get('protocol', ['tcp'])[0]}"
-    for inside, bindings in port_bindings([word]).items():
+    try:
+        published_ports = port_bindings([word])
+    except Fault as fault:
+        raise Fault(_bad_port(word, fault.text), USAGE) from fault
+    for inside, bindings in published_ports.items():
         target, _, protocol = inside.partition("/")
         for binding in bindings:
             if binding["HostIp"]:

@@ -107,7 +107,7 @@ def _container(container: Json) -> Iterator[str]:
             yield f"  Source:\t{text(mount, 'Source')}"
             yield f"  ReadOnly:\t{str(flag(mount, 'ReadOnly')).lower()}"
             yield f"  Type:\t\t{text(mount, 'Type')}"
-    for word in ("Secret", "Config"):
+    for word in ("Config", "Secret"):
         if files := objects(container, f"{word}s"):
             yield f"{word}s:"
             for file in files:

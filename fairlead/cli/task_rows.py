@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 from fairlead.cli.client import Client
+from fairlead.cli.command import Flags
 from fairlead.cli.faults import DaemonRefused
 from fairlead.cli.fields import Json, number, objects, text
 from fairlead.cli.format.table import Listing
@@ -61,8 +62,16 @@ class Names:
             return {}
 
 
-def task_rows(tasks: Iterable[Json], names: Names, no_trunc: bool, indent: bool) -> Sequence[Mapping[str, object]]:
-    """`indent` marks earlier tasks of a place, for people; programs get the bare name."""
+def tasks_text(client: Client, tasks: Iterable[Json], flags: Flags) -> str:
+    """As the flags of `service ps` and `node ps` ask for it. Earlier tasks of a place are marked for people; programs
+    get the bare name, and whole ids."""
+    template, quiet = flags.text("template"), flags.given("quiet")
+    names = Names(client, resolve=not flags.given("no_resolve"))
+    rows = _rows(tasks, names, flags.given("no_trunc") or quiet, indent=not template and not quiet)
+    return TASKS.render(rows, template, quiet)
+
+
+def _rows(tasks: Iterable[Json], names: Names, no_trunc: bool, indent: bool) -> Sequence[Mapping[str, object]]:
     newest_first = sorted(tasks, key=lambda task: parse_time(text(task, "CreatedAt")) or _NEVER, reverse=True)
     rows = []
     before = ""
@@ -79,13 +88,13 @@ def _row(task: Json, name: str, names: Names, no_trunc: bool) -> Mapping[str, ob
     if error and not no_trunc:
         error = ellipsis(error, LONGEST_ERROR)
     return {
-        "ID": short(text(task, "ID"), no_trunc),
-        "Name": name,
-        "Image": image if no_trunc else image_name(image),
-        "Node": names.node(text(task, "NodeID")),
-        "DesiredState": text(task, "DesiredState").capitalize(),
         "CurrentState": text(task, "Status", "State").capitalize() + (f" {since(entered).lower()}" if entered else ""),
+        "DesiredState": text(task, "DesiredState").capitalize(),
         "Error": f'"{error}"' if error else "",
+        "ID": short(text(task, "ID"), no_trunc),
+        "Image": image if no_trunc else image_name(image),
+        "Name": name,
+        "Node": names.node(text(task, "NodeID")),
         "Ports": ",".join(
             f"*:{number(port, 'PublishedPort')}->{number(port, 'TargetPort')}/{text(port, 'Protocol')}"
             for port in objects(task, "Status", "PortStatus", "Ports")

@@ -9,7 +9,9 @@ from fairlead.api.http import Request, Response, Route, empty, json_response
 from fairlead.api.schema.discovered import discovered_json
 from fairlead.api.schema.endpoint import EndpointSettings
 from fairlead.api.schema.network import NetworkConnect, NetworkCreate, NetworkDisconnect, network_json
+from fairlead.api.schema.swarm_network import swarm_network_json
 from fairlead.model.network import SWARM
+from fairlead.model.swarm.network import SwarmNetwork
 
 if TYPE_CHECKING:
     from fairlead.engine.engine import Engine
@@ -31,25 +33,29 @@ def routes(engine: Engine) -> list[Route]:
 class _NetworkHandlers:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._networks = engine.networks
+        self._networks, self._scopes = engine.networks, engine.network_scopes
 
     def list(self, request: Request) -> Response:
-        found = self._networks.list(parse_filters(request.query))
-        return json_response([network_json(network) for network in found])
+        found = self._scopes.list(parse_filters(request.query))
+        return json_response(
+            [swarm_network_json(one) if isinstance(one, SwarmNetwork) else network_json(one) for one in found]
+        )
 
     def inspect(self, request: Request) -> Response:
-        network = self._networks.find(request.params["id"], request.query.get("scope", ""))
+        network = self._scopes.find(request.params["id"], request.query.get("scope", ""))
+        if isinstance(network, SwarmNetwork):
+            return json_response(swarm_network_json(network))
         shown = network_json(network, self._networks.attached(network))
         if network.scope == SWARM:
             shown |= discovered_json(self._engine.discovery, network.id, verbose=request.flag("verbose"))
         return json_response(shown)
 
     async def create(self, request: Request) -> Response:
-        network_id, warning = await self._networks.create(request.json(NetworkCreate).spec())
+        network_id, warning = await self._scopes.create(request.json(NetworkCreate).spec())
         return json_response({"Id": network_id, "Warning": warning}, 201)
 
     async def remove(self, request: Request) -> Response:
-        await self._networks.remove(request.params["id"])
+        await self._scopes.remove(request.params["id"])
         return empty(204)
 
     async def connect(self, request: Request) -> Response:
@@ -64,5 +70,5 @@ class _NetworkHandlers:
         return empty(200)
 
     async def prune(self, request: Request) -> Response:
-        removed = await self._networks.prune(parse_filters(request.query))
+        removed = await self._scopes.prune(parse_filters(request.query))
         return json_response({"NetworksDeleted": removed or None})

@@ -62,13 +62,14 @@ def _mode_json(mode: ServiceMode) -> Json:
 
 
 def _update_json(config: UpdateConfig) -> Json:
+    ratio = float(config.max_failure_ratio)
     shown: Json = {"Parallelism": config.parallelism}
     if config.delay:
         shown["Delay"] = config.delay
     return shown | {
         "FailureAction": config.failure_action,
         "Monitor": config.monitor,
-        "MaxFailureRatio": config.max_failure_ratio,
+        "MaxFailureRatio": int(ratio) if ratio.is_integer() else ratio,
         "Order": config.order,
     }
 

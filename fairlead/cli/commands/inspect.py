@@ -77,7 +77,8 @@ def finder(client: Client, kind: str = "", sizes: bool = False) -> Callable[[str
     def find(name: str) -> Json:
         for tried in kinds:
             try:
-                return client.get_object(PLACES[tried].format(name), {"size": sizes and tried == "container"})
+                query = {"size": sizes and tried == "container", "insertDefaults": tried == "service"}
+                return client.get_object(PLACES[tried].format(name), query)
             except DaemonRefused as refusal:
                 absent = refusal.code == 404 or (refusal.code == 503 and tried in _OF_THE_SWARM)
                 if not absent or kind:

@@ -16,7 +16,7 @@ from fairlead.cli.format.table import Listing
 from fairlead.cli.node_pretty import node_text
 from fairlead.cli.pairs import pairs_of
 from fairlead.cli.rows import natural
-from fairlead.cli.task_rows import TASKS, Names, task_rows
+from fairlead.cli.task_rows import tasks_text
 
 NODES = Listing(
     {
@@ -37,13 +37,13 @@ NODES = Listing(
 def node_row(node: Json, own_id: str, root: str) -> Mapping[str, object]:
     manager = mapping(node, "ManagerStatus")
     return {
-        "ID": text(node, "ID"),
-        "Self": text(node, "ID") == own_id,
-        "Hostname": text(node, "Description", "Hostname"),
-        "Status": text(node, "Status", "State").capitalize(),
         "Availability": text(node, "Spec", "Availability").capitalize(),
-        "ManagerStatus": "Leader" if flag(manager, "Leader") else text(manager, "Reachability").capitalize(),
         "EngineVersion": text(node, "Description", "Engine", "EngineVersion"),
+        "Hostname": text(node, "Description", "Hostname"),
+        "ID": text(node, "ID"),
+        "ManagerStatus": "Leader" if flag(manager, "Leader") else text(manager, "Reachability").capitalize(),
+        "Self": text(node, "ID") == own_id,
+        "Status": text(node, "Status", "State").capitalize(),
         "TLSStatus": "Ready" if text(node, "Description", "TLSInfo", "TrustRoot") == root else "Needs Rotation",
     }
 
@@ -105,20 +105,17 @@ def ps(client: Client, /, nodes: tuple[str, ...], **values: object) -> None:
     ids = [text(_find(client)(name), "ID") for name in nodes or ("self",)]
     given = json.loads(filters_query(tuple(flags.words("terms"))) or "{}")
     tasks = client.get_list("/tasks", {"filters": json.dumps({**given, "node": ids})})
-    template, quiet = flags.text("template"), flags.given("quiet")
-    names = Names(client, resolve=not flags.given("no_resolve"))
-    rows = task_rows(tasks, names, flags.given("no_trunc"), indent=not template and not quiet)
-    click.echo(TASKS.render(rows, template, quiet), nl=False)
+    click.echo(tasks_text(client, tasks, flags), nl=False)
 
 
-def _change(client: Client, name: str, change: Callable[[Json], bool]) -> bool:
-    """Read, change, write on the version that was read; False when there was nothing to change."""
+def _change(client: Client, name: str, change: Callable[[Json], bool]) -> str:
+    """Read, change, write on the version that was read; the node's id when there was nothing to change."""
     node = client.get_object(f"/nodes/{name}")
     spec = mapping(node, "Spec")
     if not change(spec):
-        return False
+        return text(node, "ID")
     client.post(f"/nodes/{text(node, 'ID')}/update", {"version": text(node, "Version", "Index")}, spec)
-    return True
+    return ""
 
 
 @command("update", help="Update a node")
@@ -161,7 +158,8 @@ def _become(client: Client, nodes: tuple[str, ...], role: str, done: str) -> Non
         return True
 
     for name in nodes:
-        click.echo(f"Node {name} {done}" if _change(client, name, change) else f"Node {name} is already a {role}.")
+        unchanged = _change(client, name, change)
+        click.echo(f"Node {unchanged} is already a {role}." if unchanged else f"Node {name} {done}")
 
 
 @command("promote", help="Promote one or more nodes to manager in the swarm")

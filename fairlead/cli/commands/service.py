@@ -17,7 +17,7 @@ from fairlead.cli.moments import timestamp
 from fairlead.cli.rows import image_name, natural, short
 from fairlead.cli.service_logs import print_logs
 from fairlead.cli.service_pretty import service_text
-from fairlead.cli.task_rows import TASKS, Names, task_rows
+from fairlead.cli.task_rows import tasks_text
 
 SERVICES = Listing(
     {"ID": "ID", "Name": "NAME", "Mode": "MODE", "Replicas": "REPLICAS", "Image": "IMAGE", "Ports": "PORTS"},
@@ -35,11 +35,11 @@ def service_row(service: Json) -> Mapping[str, object]:
     spec = mapping(service, "Spec")
     return {
         "ID": short(text(service, "ID")),
-        "Name": text(spec, "Name"),
-        "Mode": mode_of(spec),
-        "Replicas": _replicas(service, spec),
         "Image": image_name(text(spec, "TaskTemplate", "ContainerSpec", "Image")),
+        "Mode": mode_of(spec),
+        "Name": text(spec, "Name"),
         "Ports": _ports(objects(service, "Endpoint", "Ports")),
+        "Replicas": _replicas(service, spec),
     }
 
 
@@ -109,10 +109,7 @@ def ps(client: Client, /, services: tuple[str, ...], **values: object) -> None:
     ids, missing = _service_ids(client, services)
     if ids:
         tasks = client.get_list("/tasks", {"filters": json.dumps({**given, "service": ids})})
-        template, quiet, no_trunc = flags.text("template"), flags.given("quiet"), flags.given("no_trunc")
-        names = Names(client, resolve=not flags.given("no_resolve"))
-        rows = task_rows(tasks, names, no_trunc, indent=not template and not quiet)
-        click.echo(TASKS.render(rows, template, quiet), nl=False)
+        click.echo(tasks_text(client, tasks, flags), nl=False)
     if missing:
         raise Fault("\n".join(f"no such service: {name}" for name in missing))
 

@@ -49,9 +49,9 @@ def create(client: Client, /, name: str, mode: str, image: str, words: tuple[str
     apply_flags(spec, flags)
     apply_lists(spec, flags, client, ("", ""))
     apply_networks(spec, flags, client, ("", ""))
-    if not flags.given("no_resolve_image"):
-        _pin(client, container)
+    warning = "" if flags.given("no_resolve_image") else _pin(client, container)
     answer = _send(client, "/services/create", {}, spec, flags)
+    _warn(warning)
     service_id = text(answer, "ID")
     click.echo(service_id)
     if not flags.given("detach"):
@@ -73,28 +73,30 @@ def update(client: Client, /, service: str, **values: object) -> None:
         _roll_back(client, found)
     else:
         spec = mapping(found, "Spec")
-        _change(client, spec, flags)
+        warning = _change(client, spec, flags)
         query = {"version": text(found, "Version", "Index"), "registryAuthFrom": "spec"}
         _send(client, f"/services/{text(found, 'ID')}/update", query, spec, flags)
+        _warn(warning)
     click.echo(service)
     if not flags.given("detach"):
         wait_for(client, text(found, "ID"), flags.given("quiet"))
 
 
-def _change(client: Client, spec: Json, flags: Flags) -> None:
-    container = place(spec, CONTAINER)
+def _change(client: Client, spec: Json, flags: Flags) -> str:
+    """A warning, or ""."""
+    container, warning = place(spec, CONTAINER), ""
     if (words := flags.value("words")) is not None:
         container["Args"] = shlex.split(str(words))
     if (image := flags.value("image")) is not None:
         container["Image"] = _tagged(str(image))
-        if not flags.given("no_resolve_image"):
-            _pin(client, container)
+        warning = "" if flags.given("no_resolve_image") else _pin(client, container)
     if flags.given("force"):
         template = place(spec, ("TaskTemplate",))
         template["ForceUpdate"] = number(template, "ForceUpdate") + 1
     apply_flags(spec, flags)
     apply_lists(spec, flags, client, ("_add", "_rm"))
     apply_networks(spec, flags, client, ("_add", "_rm"))
+    return warning
 
 
 @command("rollback", help="Revert changes to a service's configuration")
@@ -127,7 +129,7 @@ def scale(client: Client, detach: bool, scales: tuple[str, ...]) -> None:
         try:
             scaled.append(_scaled(client, name, count))
         except Fault as fault:
-            reasons.append(f"{name}: {fault.text}" if not isinstance(fault, DaemonRefused) else fault.text)
+            reasons.append(f"{name}: {fault.text}")
         else:
             click.echo(f"{name} scaled to {count}")
     if not detach:
@@ -137,10 +139,17 @@ def scale(client: Client, detach: bool, scales: tuple[str, ...]) -> None:
         raise Fault("\n".join(reasons))
 
 
+_SCALE_USAGE = """See 'fairlead service scale --help'.
+
+Usage:  fairlead service scale SERVICE=REPLICAS [SERVICE=REPLICAS...]
+
+Scale one or multiple replicated services"""
+
+
 def _scale(word: str) -> tuple[str, str]:
     name, separator, count = word.partition("=")
     if not (name and separator):
-        raise Fault(f"invalid scale specifier '{word}'.\n\nUsage:  fairlead service scale SERVICE=REPLICAS ...")
+        raise Fault(f"invalid scale specifier '{word}'.\n{_SCALE_USAGE}")
     return name, count
 
 
@@ -168,17 +177,23 @@ def _tagged(image: str) -> str:
     return image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
 
 
-def _pin(client: Client, container: Json) -> None:
-    """Ask for the digest, so that every node runs the same; where nobody tells it, say so and go on."""
+def _pin(client: Client, container: Json) -> str:
+    """Ask for the digest, so that every node runs the same. Where nobody tells it, a warning is the answer, for when
+    the service was taken."""
     image = text(container, "Image")
     if "@" in image:
-        return
+        return ""
     try:
         found = client.get_object(f"/distribution/{image}/json")
     except DaemonRefused:
-        click.echo(UNPINNED.format(image), err=True)
-    else:
-        container["Image"] = f"{image}@{text(found, 'Descriptor', 'digest')}"
+        return UNPINNED.format(image)
+    container["Image"] = f"{image}@{text(found, 'Descriptor', 'digest')}"
+    return ""
+
+
+def _warn(warning: str) -> None:
+    if warning:
+        click.echo(warning, err=True)
 
 
 def _send(client: Client, path: str, query: dict[str, str], spec: Json, flags: Flags | None = None) -> Json:

@@ -17,7 +17,7 @@ from fairlead.cli.fields import Json, mapping, text
 from fairlead.cli.format.table import Listing
 from fairlead.cli.format.units import parse_time, since
 from fairlead.cli.pairs import pairs_of
-from fairlead.cli.rows import natural
+from fairlead.cli.rows import go_moment, natural
 
 _HEADERS = {
     "ID": "ID",
@@ -36,14 +36,17 @@ LISTINGS = {
 def file_row(file: Json) -> Mapping[str, object]:
     labels = mapping(file, "Spec", "Labels")
     return {
-        "ID": text(file, "ID"),
-        "Name": text(file, "Spec", "Name"),
-        "Driver": text(file, "Spec", "Driver", "Name"),
         "CreatedAt": _ago(file, "CreatedAt"),
-        "UpdatedAt": _ago(file, "UpdatedAt"),
+        "Driver": text(file, "Spec", "Driver", "Name"),
+        "ID": text(file, "ID"),
         "Labels": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
+        "Name": text(file, "Spec", "Name"),
+        "UpdatedAt": _ago(file, "UpdatedAt"),
         "Label": lambda name: text(labels, name),
     }
+
+
+_TABS, _WIDE = "\t\t\t", " " * 12 + "\t"
 
 
 def _ago(file: Json, key: str) -> str:
@@ -108,20 +111,23 @@ def _inspect(kind: str) -> click.Command:
             show_each(names, template, lambda name: client.get_object(f"/{kind}s/{name}"))
             return
         for name in names:
-            click.echo("\n".join(_lines(client.get_object(f"/{kind}s/{name}"))))
+            click.echo("\n".join(_lines(kind, client.get_object(f"/{kind}s/{name}"))))
 
     return inspect
 
 
-def _lines(file: Json) -> Iterator[str]:
-    yield f"ID:\t\t\t{text(file, 'ID')}"
-    yield f"Name:\t\t\t{text(file, 'Spec', 'Name')}"
+def _lines(kind: str, file: Json) -> Iterator[str]:
+    """Docker sets one with spaces and the other with tabs."""
+    secret = kind == "secret"
+    yield f"ID:{' ' * 14 if secret else _TABS}{text(file, 'ID')}"
+    yield f"Name:{' ' * 14 if secret else _TABS}{text(file, 'Spec', 'Name')}"
     if labels := mapping(file, "Spec", "Labels"):
         yield "Labels:"
         yield from (f" - {key}={value}" for key, value in sorted(labels.items()))
+    if secret:
+        yield f"Driver:{' ' * 12}{text(file, 'Spec', 'Driver', 'Name')}"
     for word, key in (("Created at:", "CreatedAt"), ("Updated at:", "UpdatedAt")):
-        moment = parse_time(text(file, key))
-        yield f"{word}            \t{moment:%Y-%m-%d %H:%M:%S.%f +0000 utc}" if moment else f"{word}"
+        yield f"{word}{' ' * 8 if secret else _WIDE}{go_moment(text(file, key))}"
     if data := text(file, "Spec", "Data"):
         yield "Data:"
         yield b64decode(data).decode(errors="replace")
