@@ -16,6 +16,7 @@ from fairlead.engine.host import Host
 from fairlead.engine.host_ports import HostPorts
 from fairlead.engine.leasing import Leasing
 from fairlead.engine.locks import KeyedLocks
+from fairlead.engine.lodgings import Lodgings
 from fairlead.engine.names import Names
 from fairlead.engine.publish import Publisher
 from fairlead.engine.remotes import Remotes
@@ -49,6 +50,7 @@ class Fabric:
         self.encryption = Encryption(state, world.kernel, self.host, self.remotes)
         self.balancing = Balancing(state, world.kernel, self.wiring)
         self.etc = Etc(config, world.etc)
+        self.lodgings = Lodgings(state)
         self.turns = KeyedLocks()
         self._events = events
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fairlead.core.drivers.contract import Neighbourhood
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine import forwarding, journal, network_filters
 from fairlead.engine.claims import names_of
 from fairlead.engine.fabric import Fabric
+from fairlead.engine.lodgings import as_asked
 from fairlead.engine.network_create import Ground, Identity, resolve
 from fairlead.engine.network_filters import LIST_FILTERS, PRUNE_FILTERS, Filters
 from fairlead.engine.sandboxes import Sandboxes
@@ -157,15 +159,21 @@ class Networks:
     async def connect(self, reference: str, container_reference: str, spec: EndpointSpec, typed: bool) -> None:
         """Put a container on a network, now if it runs. Raises `Refusal`."""
         container = self._state.container(container_reference)
-        network = self._state.network(reference)
-        self._check_connect(container, network)
-        check_endpoint(spec, network)
-        names = names_of(container, Attachment(network.name, spec), network)
-        wish = Attachment(network.name, spec, names=names, typed=typed)
-        running = container.id in self._state.sandboxes
-        await self._sandboxes.connect(container, wish, network)
+        running, lodgings = container.id in self._state.sandboxes, self._fabric.lodgings
+        wish, network = await lodgings.take(container, Attachment(reference, spec, typed=typed))
+        try:
+            self._check_connect(container, network)
+            if wish.lodging is None:
+                check_endpoint(spec, network)
+            wish = replace(wish, names=names_of(container, wish, network))
+            await self._sandboxes.connect(container, wish if running else as_asked(wish), network)
+        except BaseException:
+            lodgings.leave([wish])
+            raise
         if running:
             self._fabric.announce(network, "connect", container=container.id)
+        else:
+            lodgings.leave([wish])
 
     def _check_connect(self, container: Container, network: Network) -> None:
         wishes = self._sandboxes.attachments(container).wishes

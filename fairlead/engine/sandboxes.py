@@ -6,7 +6,8 @@ the sandbox of one container take turns; those of different containers meet only
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -92,8 +93,8 @@ class Sandboxes:
         async with self._fabric.turns.of(container.id):
             links = self._linking.resolve(container)
             with blamed(SETTING_UP):
-                placed = self._placed(container)
-                sandbox, endpoints = await self._start.run(container, placed)
+                async with self._placed(container) as placed:
+                    sandbox, endpoints = await self._start.run(container, placed)
             await self._fabric.kernel.attempt(self._linking.opened(container))
             written = self._write_files(container, sandbox, endpoints, links)
         for wish, network in placed:
@@ -111,6 +112,8 @@ class Sandboxes:
             if container is not None:
                 await self._fabric.kernel.attempt(self._linking.closed(container))
             endpoints = await self._stop.run(sandbox)
+            wanted = self._state.attachments.get(container_id, Attachments(container_id))
+            self._fabric.lodgings.leave(wanted.wishes)
         for endpoint in endpoints:
             network = self._state.networks.get(endpoint.network_id)
             if network is not None and not endpoint.egress:
@@ -153,6 +156,7 @@ class Sandboxes:
             if endpoint is not None:
                 await self._change.disconnect(container, wanted.without(network.name), endpoint)
                 await self._keep_way_out(container)
+                self._fabric.lodgings.leave(wish for wish in wanted.wishes if wish.network == network.name)
             elif wanted.find(network.name) is not None and container.id not in self._state.sandboxes:
                 await self._want(wanted.without(network.name))
             else:
@@ -176,17 +180,21 @@ class Sandboxes:
 
     # --- parts of start ---------------------------------------------------------------------------
 
-    def _placed(self, container: Container) -> Placed:
-        """Each wish with its network. Without a default bridge, containers that would be on it are on none."""
-        placed = []
-        for wish in self.attachments(container).wishes:
-            if wish.network == DEFAULT_BRIDGE and self._state.find_network(DEFAULT_BRIDGE) is None:
-                continue
-            network = self._state.network(wish.network)
-            placed.append((replace(wish, network=network.name), network))
-        if egress.needed(network for _, network in placed):
-            placed.append((egress.WISH, egress.network(self._state)))
-        return placed
+    @asynccontextmanager
+    async def _placed(self, container: Container) -> AsyncIterator[Placed]:
+        """Each wish with its network; places on the swarm's are given back if the body fails. Without a default bridge,
+        containers that would be on it are on none."""
+        placed: list[tuple[Attachment, Network]] = []
+        try:
+            for wish in self.attachments(container).wishes:
+                if wish.network != DEFAULT_BRIDGE or self._state.find_network(DEFAULT_BRIDGE) is not None:
+                    placed.append(await self._fabric.lodgings.take(container, wish))
+            if egress.needed(network for _, network in placed):
+                placed.append((egress.WISH, egress.network(self._state)))
+            yield placed
+        except BaseException:
+            self._fabric.lodgings.leave(wish for wish, _ in placed)
+            raise
 
     def _join(self, reference: str) -> StartedSandbox:
         """The sandbox of another container, which must run."""

@@ -13,10 +13,20 @@ from fairlead.model.endpoint import EndpointSpec
 
 
 @dataclass(frozen=True, slots=True)
+class Lodging:
+    """A place on a network of the swarm that the managers gave: the task that stands for it, and what the user had
+    asked for before the given addresses took its place."""
+
+    task_id: str
+    asked: EndpointSpec = field(default_factory=EndpointSpec)
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """One wish. `network_id` is the network's id when it was last used, "" before that; `names` are the DNS names
     given at that time or at connect. `typed` tells whether the user gave an endpoint configuration at all (the API
-    shows an empty one and none differently). `egress`: nobody's wish, but the engine's, for a way out."""
+    shows an empty one and none differently). `egress`: nobody's wish, but the engine's, for a way out. `lodging` is the
+    place that its addresses came with, on a network of the swarm."""
 
     network: str
     spec: EndpointSpec = field(default_factory=EndpointSpec)
@@ -24,6 +34,7 @@ class Attachment:
     names: tuple[str, ...] = ()
     typed: bool = False
     egress: bool = False
+    lodging: Lodging | None = None
 
 
 @dataclass(frozen=True, slots=True)

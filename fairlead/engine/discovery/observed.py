@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fairlead.core.swarm.naming import PREFIX
 from fairlead.engine.discovery.node import Here
 from fairlead.engine.state import State
 from fairlead.model.discovery import BALANCER, CONTAINER, Presence
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.network import Network
 from fairlead.model.sandbox import INGRESS
-
-TASK_ID = PREFIX + "task.id"
 
 
 class Observed:
@@ -26,7 +23,7 @@ class Observed:
         """False for a task's. The node's own end of the mesh is told of like a container's."""
         container = self._state.containers.get(endpoint.container_id)
         known = endpoint.container_id == INGRESS or container is not None
-        if not known or (container is not None and TASK_ID in container.spec.labels):
+        if not known or (container is not None and container.spec.task_id):
             return False
         self._endpoints[endpoint.id] = endpoint, network
         return True

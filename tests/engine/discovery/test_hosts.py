@@ -202,7 +202,7 @@ async def test_a_task_s_container_is_left_to_whoever_runs_it(three: Town) -> Non
     at = {"att": EndpointSpec(ipv4="10.0.1.12")}
     plain = builders.container("web.1.abc", "att", endpoints=at)
     await three[0].put("asker", att="10.0.1.11")
-    await three[0].add(replace(plain, spec=replace(plain.spec, labels={"com.docker.swarm.task.id": "abc"})))
+    await three[0].add(replace(plain, spec=replace(plain.spec, task_id="abc")))
     await three[0].run("web.1.abc")
     assert not three.resolve(three[0], "asker", "web.1.abc")
     assert len(three.rows(three[0])) == 1
