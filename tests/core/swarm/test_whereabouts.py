@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
 import pytest
 
 from fairlead.core.swarm.whereabouts import advertised, data_path, listening, only_address, split, with_port
-from fairlead.model.errors import Invalid, Refusal, Unavailable
+from fairlead.model.errors import Invalid, Unavailable
+
+BAD_LISTEN = "listen address must be an IP address or network interface (with optional port number)"
+BAD_ADVERTISE = "advertise address must be a non-zero IP address or network interface (with optional port number)"
+BAD_DATA_PATH = "data path address must be a non-zero IP address or network interface (without a port number)"
 
 ETH0, ETH1 = ("eth0", ip_address("192.168.50.11")), ("eth1", ip_address("10.9.0.1"))
 SECOND = ("eth0", ip_address("192.168.60.11"))
@@ -50,7 +55,7 @@ def test_an_interface_stands_for_its_address() -> None:
 
 
 def test_an_interface_with_several_addresses_stands_for_none() -> None:
-    with pytest.raises(Invalid, match=r"interface eth0 has more than one IPv4 address \(192.168.50.11 and 192.168.60.11"):
+    with pytest.raises(Invalid, match=r"interface eth0 has more than one IPv4 address \(192.168.50.11 and 192."):
         listening("eth0", [ETH0, SECOND])
 
 
@@ -94,23 +99,21 @@ def test_a_host_with_no_single_address_is_asked_to_choose(held: list[tuple[str, 
     assert raised.value.message == refusal
 
 
+Resolve = Callable[[str], str]
+
+
 @pytest.mark.parametrize(
-    ("verb", "text", "refusal"),
+    ("resolve", "text", "refusal"),
     [
-        ("listen", "", 'invalid ListenAddr "": invalid empty address'),
-        ("listen", "foo", "listen address must be an IP address or network interface (with optional port number)"),
-        ("advertise", "foo", "advertise address must be a non-zero IP address or network interface "),
-        ("advertise", "0.0.0.0", "advertise address must be a non-zero IP address or network interface "),
-        ("data", "foo", "data path address must be a non-zero IP address or network interface (without a port number)"),
-        ("data", "10.0.0.1:1", "data path address must be a non-zero IP address or network interface "),
+        (lambda text: listening(text, HOST), "", 'invalid ListenAddr "": invalid empty address'),
+        (lambda text: listening(text, HOST), "foo", BAD_LISTEN),
+        (lambda text: advertised(text, "0.0.0.0:2377", HOST, []), "foo", BAD_ADVERTISE),
+        (lambda text: advertised(text, "0.0.0.0:2377", HOST, []), "0.0.0.0", BAD_ADVERTISE),
+        (lambda text: data_path(text, HOST), "foo", BAD_DATA_PATH),
+        (lambda text: data_path(text, HOST), "10.0.0.1:1", BAD_DATA_PATH),
     ],
 )
-def test_what_is_no_address_is_refused_in_dockers_words(verb: str, text: str, refusal: str) -> None:
-    with pytest.raises(Refusal) as raised:
-        if verb == "listen":
-            listening(text, HOST)
-        elif verb == "advertise":
-            advertised(text, "0.0.0.0:2377", HOST, [])
-        else:
-            data_path(text, HOST)
-    assert raised.value.message.startswith(refusal)
+def test_what_is_no_address_is_refused_in_dockers_words(resolve: Resolve, text: str, refusal: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        resolve(text)
+    assert raised.value.message == refusal
