@@ -15,7 +15,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -29,12 +29,7 @@ from fairlead.api.routes import (
     disk_usage,
     images,
     networks,
-    nodes,
-    services,
-    swarm,
-    swarm_files,
     system,
-    tasks,
     volumes,
 )
 from fairlead.api.routes import exec as execs
@@ -42,7 +37,6 @@ from fairlead.api.server import Server
 from fairlead.core.containers.options import log_limits
 from fairlead.core.dhcp import client as dhcp
 from fairlead.core.dns.forward import Forwarder
-from fairlead.core.swarm.identity import may_call
 from fairlead.effects.clock import SystemClock, SystemEntropy
 from fairlead.effects.etc_files import EtcFiles
 from fairlead.effects.host import LinuxHost
@@ -60,29 +54,26 @@ from fairlead.effects.oci.registry import Registry
 from fairlead.effects.oci.rootfs import Rootfs
 from fairlead.effects.oci.runtime import OciRuntime
 from fairlead.effects.oci.volumes import VolumeFiles
-from fairlead.effects.pki.keystore import Keystore
 from fairlead.effects.store.sqlite import SqliteStore
 from fairlead.effects.wire.dhcp import DhcpClients
 from fairlead.effects.wire.dns import DnsServer
-from fairlead.effects.wire.gossip import GossipSockets
 from fairlead.engine.containers.containers import Containers
 from fairlead.engine.containers.context import Hands as ContainerHands
 from fairlead.engine.default_networks import DefaultNetworks
-from fairlead.engine.discovery.discovery import Discovery
-from fairlead.engine.discovery.outlets import Actors
 from fairlead.engine.engine import Engine
 from fairlead.engine.images.images import Images
+from fairlead.engine.network_scopes import NetworkScopes
 from fairlead.engine.ports import ImageHands
 from fairlead.engine.reconcile import Reconcile
 from fairlead.engine.resolvers import rules_ahead
 from fairlead.engine.rootfs import RootFilesystems
-from fairlead.engine.swarm.assembling import assemble
-from fairlead.engine.swarm.hands import Hands as SwarmHands
+from fairlead.engine.swarm.swarm import Swarm
 from fairlead.engine.system import System
 from fairlead.engine.volumes import Volumes
 from fairlead.engine.world import World
 from fairlead.model.config import DaemonConfig
 from fairlead.model.errors import Failed, Refusal
+from fairlead.model.network import SWARM
 
 OPEN_FILES = 1 << 20
 """Each container takes a few descriptors (resolver, pidfd), each published port up to two."""
@@ -90,6 +81,9 @@ OPEN_FILES = 1 << 20
 SWITCH_SECONDS = 0.0005
 """How long the event loop waits at most for a thread that decodes netlink before the interpreter makes it give way; the
 default of 5 ms is longer than most verbs take."""
+
+SWARM_PATHS = ("swarm", "nodes", "services", "tasks", "secrets", "configs")
+"""Where the API's paths begin that only swarms have."""
 
 STOP_SECONDS = 9.0
 """How long a stop may take before what is left of it is abandoned: service managers kill after ten."""
@@ -124,8 +118,9 @@ async def serve(config: DaemonConfig) -> None:
 async def _start(config: DaemonConfig, running: AsyncExitStack) -> None:
     """Bring everything up; what has to be closed is left in `running`, last opened first."""
     engine = await open_engine(config, running)
-    running.push_async_callback(engine.swarm.membership.close)
-    await engine.swarm.membership.boot()
+    running.push_async_callback(_leave_swarm_alone, engine)
+    if engine.swarm.formed:
+        await engine.swarm.membership.boot()
     server = await _listen(engine, running)
     _log.info("ready", extra={"hosts": ",".join(map(str, server.addresses)), "since": _age()})
 
@@ -141,12 +136,10 @@ async def open_engine(config: DaemonConfig, running: AsyncExitStack) -> Engine:
     engine.state.load(documents)
     engine.overlays.load_state(documents)
     running.push_async_callback(engine.overlays.close)
-    engine.discovery = Discovery(engine.fabric, GossipSockets(), Actors(engine.overlays, engine.fabric.balancing))
-    engine.discovery.load_state(documents)
-    running.push_async_callback(engine.discovery.close)
+    _provide_swarm(engine, documents)
+    running.push_async_callback(_close_discovery, engine)
     engine.system = System(engine, LinuxHost(config.data_root, config.hostname))
     await _furnish(engine, documents, running)
-    _form_swarm(engine)
     await _settle(engine, documents, running)
     return engine
 
@@ -196,21 +189,31 @@ async def _furnish(engine: Engine, documents: Documents, running: AsyncExitStack
     running.callback(engine.containers.close)
 
 
-def _form_swarm(engine: Engine) -> None:
-    """Give the engine its part in swarms. The hands for it are only made, and their modules only read, in a swarm."""
+def _provide_swarm(engine: Engine, documents: Documents) -> None:
+    """Form the swarm's parts now where this node is in a swarm or something of one is left, else when they are asked
+    for."""
 
-    def hands() -> SwarmHands:
-        from fairlead.effects.etcd.member import EtcdConsensus
-        from fairlead.effects.pki.authority import Authority
-        from fairlead.effects.pki.sealed_store import SealedStore
-        from fairlead.effects.wire.nodes.caller import Caller
-        from fairlead.effects.wire.nodes.listener import Listener
+    def form() -> None:
+        from fairlead import daemon_swarm
 
-        config = engine.config
-        consensus = EtcdConsensus(config.data_root, config.exec_root)
-        return SwarmHands(Authority(), Caller(), Listener(may_call), consensus, SealedStore)
+        daemon_swarm.form(engine, documents)
 
-    assemble(engine, Keystore(engine.config.data_root), hands)
+    engine.swarm = Swarm(form)
+    engine.network_scopes = NetworkScopes(engine.networks, engine.swarm, engine.clock)
+    known = any(network.scope == SWARM for network in engine.state.networks.values())
+    if known or (engine.config.data_root / "swarm").exists():
+        form()
+
+
+async def _leave_swarm_alone(engine: Engine) -> None:
+    """Stop what this node does in its swarm, of which it stays a member."""
+    if engine.swarm.formed:
+        await engine.swarm.membership.close()
+
+
+async def _close_discovery(engine: Engine) -> None:
+    if engine.swarm.formed:
+        await engine.discovery.close()
 
 
 async def _settle(engine: Engine, documents: Documents, running: AsyncExitStack) -> None:
@@ -225,14 +228,18 @@ async def _settle(engine: Engine, documents: Documents, running: AsyncExitStack)
 
 
 def _routes(engine: Engine) -> list[Route]:
-    local = (archive, container_streams, containers, disk_usage, execs, images, networks, system, volumes)
-    shared = (swarm, nodes, services, tasks, swarm_files)
-    return [route for room in (*local, *shared) for route in room.routes(engine)]
+    rooms = (archive, container_streams, containers, disk_usage, execs, images, networks, system, volumes)
+    return [route for room in rooms for route in room.routes(engine)]
 
 
 async def _listen(engine: Engine, running: AsyncExitStack) -> Server:
+    def swarm_routes() -> Iterable[Route]:
+        from fairlead import daemon_swarm
+
+        return daemon_swarm.routes(engine)
+
     config = engine.config
-    server = Server(_routes(engine))
+    server = Server(_routes(engine), dict.fromkeys(SWARM_PATHS, swarm_routes))
     running.push_async_callback(server.close)
     await server.listen(config.hosts, config.tls)
     return server
