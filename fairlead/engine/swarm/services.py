@@ -18,6 +18,7 @@ from fairlead.engine.swarm.filtering import Filters
 from fairlead.engine.swarm.lookup import find
 from fairlead.engine.swarm.writing import write
 from fairlead.model.image import RegistryAuth
+from fairlead.model.swarm.node import DOWN
 from fairlead.model.swarm.service import GLOBAL, GLOBAL_JOB, REPLICATED, Service, ServiceSpec
 from fairlead.model.swarm.states import TaskState
 from fairlead.model.swarm.task import Task
@@ -54,9 +55,10 @@ class Services:
         return _find(self._swarm.snapshot, reference)
 
     def status(self, service: Service) -> ServiceStatus:
-        tasks = [task for task in self._swarm.snapshot.tasks_of(service.id) if current(task, service)]
+        snapshot = self._swarm.snapshot
+        tasks = [task for task in snapshot.tasks_of(service.id) if current(task, service)]
         return ServiceStatus(
-            running=sum(task.status.state == TaskState.RUNNING for task in tasks),
+            running=sum(_runs(task, snapshot) for task in tasks),
             desired=_desired(service, tasks),
             completed=sum(completed(task, service) for task in tasks) if service.spec.mode.job else 0,
         )
@@ -115,6 +117,12 @@ class Services:
 
 def _find(snapshot: Snapshot, reference: str) -> Service:
     return find("service", reference, snapshot.services, lambda service: service.spec.name)
+
+
+def _runs(task: Task, snapshot: Snapshot) -> bool:
+    """What a lost node reported last says nothing of what runs there."""
+    node = snapshot.nodes.get(task.node_id)
+    return task.status.state == TaskState.RUNNING and node is not None and node.status.state != DOWN
 
 
 def _matches(service: Service, filters: Filters) -> bool:
