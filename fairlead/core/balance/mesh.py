@@ -40,6 +40,7 @@ from fairlead.core.balance.ways import (
     PROTOCOL,
     chains,
     destination,
+    moved,
     way,
 )
 from fairlead.model.network import Address
@@ -144,14 +145,22 @@ class Shown:
         return self.service.leaving | {backend.address for backend in self.service.backends}
 
     def elements(self) -> Iterator[Element]:
+        yield from self.head()
+        for version, slots in self.slots.items():
+            yield from self.written(version, enumerate(slots))
+
+    def head(self) -> Iterator[Element]:
+        """What leads to the slots."""
         key = port_key(self.service.key)
         if self.service.snat:
             yield Element("snat", key)
         for version, slots in self.slots.items():
             if slots:
                 yield Element(f"ways{version}", key, way(self.service.algorithm, len(slots)))
-            for slot, backend in enumerate(slots):
-                yield Element(f"slots{version}", (*key, slot), backend)
+
+    def written(self, version: int, slots: Iterable[tuple[int, tuple[Address, int]]]) -> Iterator[Element]:
+        key = port_key(self.service.key)
+        return (Element(f"slots{version}", (*key, slot), backend) for slot, backend in slots)
 
 
 def port_key(key: MeshKey) -> tuple[int, int]:
@@ -310,11 +319,25 @@ class Mesh:
         alive = frozenset[Address]().union(*(shown.alive for shown in (*fresh.values(), *kept.values())))
         were = self.gone.union(*(shown.alive for shown in self.shown.values()))
         after = Mesh({**kept, **fresh}, were - alive)
-        old = {element for key in changes if key in self.shown for element in self.shown[key].elements()}
-        new = {element for shown in fresh.values() for element in shown.elements()}
-        add = [*sorted(new - old, key=repr), *map(_gone, sorted(after.gone - self.gone, key=str))]
-        remove = [*sorted(old - new, key=repr), *map(_gone, sorted(self.gone - after.gone, key=str))]
+        add = [_gone(address) for address in sorted(after.gone - self.gone, key=str)]
+        remove = [_gone(address) for address in sorted(self.gone - after.gone, key=str)]
+        for key in changes:
+            gone, come = _difference(self.shown.get(key), fresh.get(key))
+            remove += gone
+            add += come
         return after, Transaction(FAMILY, NAME, add=tuple(add), remove=tuple(remove))
+
+
+def _difference(old: Shown | None, new: Shown | None) -> tuple[list[Element], list[Element]]:
+    """The elements to remove and to add."""
+    heads = [list(shown.head()) if shown else [] for shown in (old, new)]
+    remove = [element for element in heads[0] if element not in heads[1]]
+    add: list[Element] = []
+    for version in FAMILIES:
+        taken, given = moved(*(shown.slots[version] if shown else () for shown in (old, new)))
+        remove += old.written(version, taken) if old else ()
+        add += new.written(version, given) if new else ()
+    return remove, add + [element for element in heads[1] if element not in heads[0]]
 
 
 def _gone(address: Address) -> Element:

@@ -13,12 +13,12 @@ itself. Then:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from fairlead.core.balance.service import VirtualService
 from fairlead.core.balance.slots import share_out
-from fairlead.core.balance.ways import ADDRESS, DSTNAT, FAMILY, FILTER, NAME, PROTOCOL, chains, destination, way
+from fairlead.core.balance.ways import ADDRESS, DSTNAT, FAMILY, FILTER, NAME, PROTOCOL, chains, destination, moved, way
 from fairlead.model.network import Address
 from fairlead.model.ruleset import (
     Chain,
@@ -85,12 +85,19 @@ class Balanced:
 
     def elements(self) -> Iterator[Element]:
         """All that the service adds to a sandbox's table."""
+        yield from self.head()
+        yield from self.written(enumerate(self.slots))
+
+    def head(self) -> Iterator[Element]:
+        """What leads to the slots."""
         vip, version = self.service.vip, self.service.vip.version
         yield Element(f"virtual{version}", (vip,))
         if self.slots:
             yield Element(f"ways{version}", (vip,), way(self.service.algorithm, len(self.slots)))
-        for slot, backend in enumerate(self.slots):
-            yield Element(f"slots{version}", (vip, slot), (backend,))
+
+    def written(self, slots: Iterable[tuple[int, Address]]) -> Iterator[Element]:
+        vip = self.service.vip
+        return (Element(f"slots{vip.version}", (vip, slot), (backend,)) for slot, backend in slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +120,12 @@ class Services:
         kept = {vip: balanced for vip, balanced in self.balanced.items() if vip not in changes}
         after = Services({**kept, **fresh}, frozenset())
         after = replace(after, gone=(self.gone | self._alive()) - after._alive())
-        old = {element for vip in changes if vip in self.balanced for element in self.balanced[vip].elements()}
-        new = {element for balanced in fresh.values() for element in balanced.elements()}
-        add = _ordered(new - old) + [_gone(address) for address in sorted(after.gone - self.gone, key=str)]
-        remove = _ordered(old - new) + [_gone(address) for address in sorted(self.gone - after.gone, key=str)]
+        add = [_gone(address) for address in sorted(after.gone - self.gone, key=str)]
+        remove = [_gone(address) for address in sorted(self.gone - after.gone, key=str)]
+        for vip in changes:
+            gone, come = _difference(self.balanced.get(vip), fresh.get(vip))
+            remove += gone
+            add += come
         return after, Transaction(FAMILY, NAME, add=tuple(add), remove=tuple(remove))
 
     def _alive(self) -> frozenset[Address]:
@@ -130,5 +139,13 @@ def _gone(address: Address) -> Element:
     return Element(f"gone{address.version}", (address,))
 
 
-def _ordered(changed: set[Element]) -> list[Element]:
-    return sorted(changed, key=lambda each: (each.set, str(each.key[0]), each.key[1:]))
+def _difference(old: Balanced | None, new: Balanced | None) -> tuple[list[Element], list[Element]]:
+    """The elements to remove and to add."""
+    heads, slots = [], []
+    for balanced in (old, new):
+        heads.append(list(balanced.head()) if balanced else [])
+        slots.append(balanced.slots if balanced else ())
+    taken, given = moved(*slots)
+    remove = [element for element in heads[0] if element not in heads[1]]
+    add = [element for element in heads[1] if element not in heads[0]]
+    return remove + list(old.written(taken) if old else ()), list(new.written(given) if new else ()) + add

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import TypeVar
 
 from fairlead.core.balance.service import ALGORITHMS, RANDOM, SOURCE
 from fairlead.core.balance.slots import SIZES
@@ -22,6 +23,7 @@ ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
 DSTNAT, FILTER = -100, 0
 PROTOCOL, PORT = Meta("l4proto"), Payload("th", "dport")
 _SEED = 0x66616972
+_Backend = TypeVar("_Backend")
 
 
 def source(version: int) -> Payload:
@@ -50,6 +52,15 @@ def chains(keys: dict[int, Sequence[Selector]]) -> Iterator[Chain]:
             for version, key in keys.items()
         )
         yield Chain(_name(algorithm, size), tuple(rules))
+
+
+def moved(old: Sequence[_Backend], new: Sequence[_Backend]) -> tuple[list[tuple[int, _Backend]], ...]:
+    """The slots that are not what they were, with their numbers: (those to remove, those to add)."""
+    before, after = list(enumerate(old)), list(enumerate(new))
+    if len(old) != len(new):
+        return before, after
+    different = [number for number, backend in after if old[number] != backend]
+    return [before[number] for number in different], [after[number] for number in different]
 
 
 def _slot(algorithm: str, size: int, version: int) -> Selector:
