@@ -7,8 +7,9 @@ As Docker does, a known path with another method is as unknown as any other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from fairlead.api.http import Route
 from fairlead.model.errors import Invalid
@@ -32,27 +33,41 @@ class _Node:
 
 
 Found = tuple[Route, Mapping[str, str]]
+Later = Callable[[], Iterable[Route]]
 
 
 class Router:
-    """All routes of a server. Raises ValueError when two routes have the same method and pattern."""
+    """All routes of a server. Raises ValueError when two routes have the same method and pattern.
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    `later` makes routes when a path with that first segment is looked for; one that stands for several segments is
+    called once.
+    """
+
+    def __init__(self, routes: Iterable[Route], later: Mapping[str, Later] = MappingProxyType({})) -> None:
         self._methods: dict[str, _Node] = {}
         self._names: dict[int, tuple[str, ...]] = {}
+        self._later = dict(later)
         for route in routes:
             self._add(route)
 
     def find(self, method: str, path: str) -> Found | None:
         """The route for a path without its version, and its parameters."""
+        parts = path[1:].split("/")
+        if parts[0] in self._later:
+            self._make(self._later[parts[0]])
         root = self._methods.get(method)
         if root is None:
             return None
         values: list[str] = []
-        route = _descend(root, path[1:].split("/"), 0, values)
+        route = _descend(root, parts, 0, values)
         if route is None:
             return None
         return route, dict(zip(self._names[id(route)], values, strict=True))
+
+    def _make(self, routes: Later) -> None:
+        self._later = {segment: other for segment, other in self._later.items() if other is not routes}
+        for route in routes():
+            self._add(route)
 
     def _add(self, route: Route) -> None:
         node = self._methods.setdefault(route.method, _Node())

@@ -7,15 +7,16 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from fairlead.api.connection import Connection
 from fairlead.api.http import Route
 from fairlead.api.listen import listening_sockets
-from fairlead.api.router import Router
+from fairlead.api.router import Later, Router
 from fairlead.api.target import Opener
 from fairlead.api.tls import TlsProtocol, tls_context
 from fairlead.model.config import TlsFiles
@@ -26,10 +27,10 @@ log = logging.getLogger("fairlead.api")
 
 
 class Server:
-    """Serves `routes` until `close`."""
+    """Serves `routes` until `close`; and those made when a path that begins with a word of `later` is asked for."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self._opener = Opener(Router(routes))
+    def __init__(self, routes: Iterable[Route], later: Mapping[str, Later] = MappingProxyType({})) -> None:
+        self._opener = Opener(Router(routes, later))
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
         self._paths: list[tuple[Path, int]] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from fairlead.core.drivers import overlay_options
 from fairlead.core.drivers.overlay_underlay import MARK
@@ -20,7 +21,9 @@ from fairlead.engine.remotes import Remotes
 from fairlead.engine.state import State
 from fairlead.model.network import SWARM, Address
 from fairlead.model.plan import AddAssociation, AddPolicy, Operation, Plan
-from fairlead.model.swarm.cluster import EncryptionKey
+
+if TYPE_CHECKING:
+    from fairlead.model.swarm.cluster import EncryptionKey
 
 _log = logging.getLogger("fairlead.engine.overlay")
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 class Engine:
     containers: Containers
-    discovery: Discovery
     images: Images
     rootfs: RootFilesystems
     volumes: Volumes
@@ -51,3 +50,8 @@ class Engine:
         self.networks = Networks(self.fabric, self.sandboxes)
         self.overlays = Overlays(self.fabric, self.networks)
         self.ingress = Ingress(self.fabric, self.sandboxes)
+
+    @property
+    def discovery(self) -> Discovery:
+        """What the nodes of the swarm tell each other of endpoints."""
+        return self.swarm.discovery

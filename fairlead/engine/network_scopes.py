@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fairlead.engine import network_filters
 from fairlead.engine.network_filters import LIST_FILTERS, PRUNE_FILTERS, Filters
 from fairlead.engine.networks import Networks
 from fairlead.engine.ports import Clock
-from fairlead.engine.swarm.networks import SwarmNetworks
 from fairlead.model.errors import Conflict, NotFound, Refusal
 from fairlead.model.network import LOCAL, SWARM, Network, NetworkSpec
 from fairlead.model.swarm.network import SwarmNetwork
+
+if TYPE_CHECKING:
+    from fairlead.engine.swarm.swarm import Swarm
+
+OVERLAY = "overlay"
 
 _log = logging.getLogger("fairlead.engine.network_scopes")
 
@@ -24,18 +29,24 @@ AnyNetwork = Network | SwarmNetwork
 
 
 class NetworkScopes:
-    def __init__(self, local: Networks, swarm: SwarmNetworks, clock: Clock) -> None:
+    def __init__(self, local: Networks, swarm: Swarm, clock: Clock) -> None:
         self._local, self._swarm, self._clock = local, swarm, clock
 
     def list(self, filters: Filters) -> Sequence[AnyNetwork]:
         """The swarm's networks first. Raises `Refusal` for filters that do not exist."""
         network_filters.check(filters, LIST_FILTERS)
-        shared = self._swarm.list()
+        shared = self._shared()
         ids = {network.id for network in shared}
         return [
-            *(one for one in shared if network_filters.matches(_outline(one), filters, self._swarm.in_use(one))),
+            *(one for one in shared if network_filters.matches(_outline(one), filters, self._in_use(one))),
             *(one for one in self._local.list(filters) if one.id not in ids),
         ]
+
+    def _shared(self) -> Sequence[SwarmNetwork]:
+        return self._swarm.networks.list() if self._swarm.formed else ()
+
+    def _in_use(self, network: SwarmNetwork) -> bool:
+        return self._swarm.networks.in_use(network)
 
     def find(self, reference: str, scope: str = "") -> AnyNetwork:
         """By id, name or prefix, of any scope or the one given: first what this host has. Raises NotFound, or Invalid
@@ -43,15 +54,15 @@ class NetworkScopes:
         try:
             return self._local.find(reference, scope)
         except NotFound:
-            if scope == LOCAL:
+            if scope == LOCAL or not self._swarm.formed:
                 raise
-            return self._swarm.find(reference)
+            return self._swarm.networks.find(reference)
 
     async def create(self, spec: NetworkSpec) -> tuple[str, str]:
         """Make a network; its id and a warning ("" for none). Raises `Refusal` and leaves nothing."""
-        if self._swarm.concerns(spec):
-            return await self._swarm.create(spec), ""
-        if any(network.name == spec.name for network in self._swarm.list()):
+        if not spec.config_only and (spec.driver == OVERLAY or spec.scope == SWARM):
+            return await self._swarm.networks.create(spec), ""
+        if any(network.name == spec.name for network in self._shared()):
             raise Conflict(f"network with name {spec.name} already exists")
         return await self._local.create(spec)
 
@@ -59,7 +70,7 @@ class NetworkScopes:
         """Raises `Refusal` while somebody uses it."""
         network = self.find(reference)
         if isinstance(network, SwarmNetwork) or network.scope == SWARM:
-            await self._swarm.remove(network.id)
+            await self._swarm.networks.remove(network.id)
         else:
             await self._local.remove(network.id)
 
@@ -68,17 +79,17 @@ class NetworkScopes:
         network_filters.check(filters, PRUNE_FILTERS)
         before = network_filters.created_before(filters, self._clock.now())
         removed = [*await self._local.prune(filters)]
-        for network in self._swarm.list():
+        for network in self._shared():
             young = before is not None and network.created >= before
             if network.spec.ingress or young or not network_filters.labelled(network.spec.labels, filters):
                 continue
-            if not self._swarm.in_use(network) and await self._removed(network):
+            if not self._in_use(network) and await self._removed(network):
                 removed.append(network.name)
         return removed
 
     async def _removed(self, network: SwarmNetwork) -> bool:
         try:
-            await self._swarm.remove(network.id)
+            await self._swarm.networks.remove(network.id)
         except Refusal as refusal:
             _log.warning("not pruned: %s", refusal.message, extra={"network": network.name})
             return False

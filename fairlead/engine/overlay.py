@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from fairlead.core.drivers import overlay_underlay
 from fairlead.core.drivers.contract import Neighbourhood
@@ -27,8 +28,10 @@ from fairlead.model.host import Underlay
 from fairlead.model.network import SWARM, Address, Network
 from fairlead.model.plan import ChangeRules, DelLink, Plan
 from fairlead.model.ruleset import Element, Key, Transaction
-from fairlead.model.swarm.cluster import EncryptionKey
-from fairlead.model.swarm.network import SwarmNetwork
+
+if TYPE_CHECKING:
+    from fairlead.model.swarm.cluster import EncryptionKey
+    from fairlead.model.swarm.network import SwarmNetwork
 
 _KIND = "underlay"
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fairlead.api.schema.swarm import cluster_json
 from fairlead.api.schema.swarm_object import Json
-from fairlead.engine.swarm.standing import ACTIVE
+from fairlead.engine.swarm.standing import ACTIVE, Standing
 from fairlead.model.errors import Refusal
-from fairlead.model.swarm.node import MANAGER, WORKER
 
 if TYPE_CHECKING:
     from fairlead.engine.swarm.swarm import Swarm
@@ -23,21 +21,30 @@ TWO_MANAGERS = f"WARNING: Running Swarm in a two-manager configuration. {_TAIL}"
 
 
 def swarm_info_json(swarm: Swarm) -> Json:
-    standing, membership = swarm.standing, swarm.membership
-    managers = [{"NodeID": node_id, "Addr": address} for node_id, address in membership.remote_managers]
+    standing = swarm.standing
     shown: Json = {
         "NodeID": standing.node_id,
-        "NodeAddr": membership.address,
+        "NodeAddr": "",
         "LocalNodeState": standing.state,
         "ControlAvailable": standing.seated,
         "Error": standing.error if standing.state != ACTIVE else "",
-        "RemoteManagers": managers or None,
+        "RemoteManagers": None,
     }
+    return shown | (_member_json(swarm, standing) if swarm.formed else {})
+
+
+def _member_json(swarm: Swarm, standing: Standing) -> Json:
+    membership = swarm.membership
+    managers = [{"NodeID": node_id, "Addr": address} for node_id, address in membership.remote_managers]
+    shown: Json = {"NodeAddr": membership.address, "RemoteManagers": managers or None}
     return shown | (_control_json(swarm) if standing.seated else {})
 
 
 def _control_json(swarm: Swarm) -> Json:
     """What only managers know; while they cannot decide, why."""
+    from fairlead.api.schema.swarm import cluster_json
+    from fairlead.model.swarm.node import MANAGER
+
     try:
         nodes, cluster = swarm.nodes.list({}), swarm.settings.get()
     except Refusal as refusal:
@@ -53,6 +60,4 @@ def swarm_header(swarm: Swarm) -> str:
     standing = swarm.standing
     if standing.state != ACTIVE:
         return standing.state
-    return f"{ACTIVE}/{MANAGER if standing.seated else WORKER}"
-
-
+    return f"{ACTIVE}/manager" if standing.seated else f"{ACTIVE}/worker"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fairlead.engine.network_scopes import NetworkScopes
 from fairlead.engine.swarm.entering import Entering
 from fairlead.engine.swarm.files import Files
+from fairlead.engine.swarm.guests import Guests
 from fairlead.engine.swarm.hands import Hands
 from fairlead.engine.swarm.logs import Logs
 from fairlead.engine.swarm.membership import Membership
@@ -16,7 +16,6 @@ from fairlead.engine.swarm.nodes import Nodes
 from fairlead.engine.swarm.ports import Keystore
 from fairlead.engine.swarm.services import Services
 from fairlead.engine.swarm.settings import Settings
-from fairlead.engine.swarm.swarm import Swarm
 from fairlead.engine.swarm.tasks import Tasks
 from fairlead.model.swarm.files import Config, Secret
 
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def assemble(engine: Engine, keystore: Keystore, make_hands: Callable[[], Hands]) -> None:
-    """Give the engine its `swarm`, and one list of networks of both scopes."""
-    clock, entropy = engine.clock, engine.entropy
-    swarm = engine.swarm = Swarm()
+    """Give the engine's `swarm` its parts."""
+    clock, entropy, swarm = engine.clock, engine.entropy, engine.swarm
     swarm.membership = Membership(engine, keystore, make_hands)
+    engine.fabric.lodgings.keeper = Guests(swarm.membership)
     swarm.entering = Entering(engine, swarm.membership)
     swarm.settings = Settings(swarm, clock, entropy)
     swarm.nodes = Nodes(swarm)
@@ -38,4 +37,3 @@ def assemble(engine: Engine, keystore: Keystore, make_hands: Callable[[], Hands]
     swarm.secrets = Files(swarm, clock, entropy, Secret)
     swarm.configs = Files(swarm, clock, entropy, Config)
     swarm.logs = Logs(swarm)
-    engine.network_scopes = NetworkScopes(engine.networks, swarm.networks, clock)

@@ -75,10 +75,6 @@ class SwarmNetworks:
 
     # --- changing -----------------------------------------------------------------------------
 
-    def concerns(self, spec: NetworkSpec) -> bool:
-        """Is it the swarm that makes such a network?"""
-        return not spec.config_only and (spec.driver == OVERLAY or spec.scope == SWARM)
-
     async def create(self, spec: NetworkSpec) -> str:
         """The new network's id; its subnets are given by the swarm's allocator. Raises `Refusal`."""
         self._check_standing(spec)

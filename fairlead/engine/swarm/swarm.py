@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fairlead.engine.swarm.standing import Standing, leaderless, must_manage
 
 if TYPE_CHECKING:
     from fairlead.core.swarm.snapshot import Snapshot
+    from fairlead.engine.discovery.discovery import Discovery
     from fairlead.engine.swarm.agent import Agent
     from fairlead.engine.swarm.entering import Entering
     from fairlead.engine.swarm.files import Files
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
 
 class Swarm:
-    """`daemon.py` sets the parts. Those for users' verbs (`nodes`, `services`, `tasks`, `networks`, `secrets`,
-    `configs`, `logs`) hold this object and ask it for `mirror` at each verb."""
+    """`form` sets the parts, when the first of them is asked for: a node in no swarm has no use for them, nor for the
+    three hundred modules that they are made of. Those for users' verbs (`nodes`, `services`, `tasks`, `networks`,
+    `secrets`, `configs`, `logs`) hold this object and ask it for `mirror` at each verb."""
 
+    discovery: Discovery
     membership: Membership
     entering: Entering
     settings: Settings
@@ -37,9 +41,25 @@ class Swarm:
     configs: Files[Config]
     logs: Logs
 
+    def __init__(self, form: Callable[[], None]) -> None:
+        self._form = form
+
+    if not TYPE_CHECKING:  # else nothing would be known of the parts' types
+
+        def __getattr__(self, name: str) -> object:
+            if name not in Swarm.__annotations__ or self.formed:
+                raise AttributeError(name)
+            self._form()
+            return getattr(self, name)
+
+    @property
+    def formed(self) -> bool:
+        """Whether the parts are there. Without them this node is in no swarm."""
+        return "membership" in self.__dict__
+
     @property
     def standing(self) -> Standing:
-        return self.membership.standing
+        return self.membership.standing if self.formed else Standing()
 
     @property
     def mirror(self) -> Mirror:
