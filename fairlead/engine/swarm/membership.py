@@ -158,6 +158,7 @@ class Membership:
             await self._seat.close(forget=True)
         self.identity, self.agent, self._seat = None, None, None
         await self._engine.discovery.stop()
+        await self._engine.ingress.close()
         await self._engine.overlays.leave()
         self._locked, self.unlock_key, self._error, self.remote_managers = False, "", "", ()
         self.hands.caller.renew(None)
