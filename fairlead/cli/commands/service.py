@@ -48,8 +48,9 @@ def _replicas(service: Json, spec: Json) -> str:
     running, desired = number(status, "RunningTasks"), number(status, "DesiredTasks")
     shown = f"{running}/{desired}"
     if mode_of(spec).endswith("job"):
-        total = number(spec, "Mode", "ReplicatedJob", "TotalCompletions") or desired
-        return f"{shown} ({number(status, 'CompletedTasks')}/{total} completed)"
+        completed = number(status, "CompletedTasks")
+        total = number(spec, "Mode", "ReplicatedJob", "TotalCompletions") or desired + completed
+        return f"{shown} ({completed}/{total} completed)"
     most = number(spec, "TaskTemplate", "Placement", "MaxReplicas")
     return f"{shown} (max {most} per node)" if most else shown
 

@@ -104,20 +104,19 @@ class LogBroker:
 
 
 class _Reader:
-    """`wishes` that are still open, by id; `seen` are all tasks that were ever asked for."""
+    """`wishes` that have not been read to their end, by id; `seen` are all tasks that were ever asked for."""
 
     def __init__(self) -> None:
         self.wishes: dict[str, Task] = {}
         self.seen: set[str] = set()
         self.closed = asyncio.Event()
-        self._queue: asyncio.Queue[TaskLines] = asyncio.Queue(BACKLOG)
+        self._queue: asyncio.Queue[tuple[TaskLines, str]] = asyncio.Queue(BACKLOG)
         self._failures: list[TaskLines] = []
 
     async def feed(self, publish: Publish, task: Task) -> None:
-        if publish.last:
-            del self.wishes[publish.wish_id]
         lines = TaskLines(task.id, task.service_id, task.node_id, publish.lines, publish.error)
-        putting = asyncio.ensure_future(self._queue.put(lines))
+        ended = publish.wish_id if publish.last else ""
+        putting = asyncio.ensure_future(self._queue.put((lines, ended)))
         closing = asyncio.ensure_future(self.closed.wait())
         await asyncio.wait([putting, closing], return_when=asyncio.FIRST_COMPLETED)
         putting.cancel()
@@ -128,9 +127,11 @@ class _Reader:
 
     async def lines(self, follow: bool) -> AsyncIterator[TaskLines]:
         """What nodes send, then why others could not."""
-        while follow or self.wishes or not self._queue.empty():
+        while follow or self.wishes:
             try:
-                yield await asyncio.wait_for(self._queue.get(), None if follow else SILENCE)
+                lines, ended = await asyncio.wait_for(self._queue.get(), None if follow else SILENCE)
+                self.wishes.pop(ended, None)
+                yield lines
             except TimeoutError:
                 for task in self.wishes.values():
                     self.fail(task, f"node {task.node_id} does not answer")

@@ -32,7 +32,8 @@ FILTERS = frozenset({"id", "label", "mode", "name", "runtime"})
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """How many tasks run, are wanted, and (of a job's present run) have completed."""
+    """How many tasks run, are wanted, and (of a job's present run) have completed. Of a global job those that have
+    completed are not wanted any more."""
 
     running: int = 0
     desired: int = 0
@@ -139,8 +140,10 @@ def _desired(service: Service, tasks: Sequence[Task]) -> int:
     mode = service.spec.mode
     if mode.kind == REPLICATED:
         return mode.replicas
-    if mode.kind in (GLOBAL, GLOBAL_JOB):
-        return sum(task.desired in (TaskState.RUNNING, TaskState.COMPLETE) for task in tasks)
+    if mode.kind == GLOBAL:
+        return sum(task.desired == TaskState.RUNNING for task in tasks)
+    if mode.kind == GLOBAL_JOB:
+        return sum(task.desired == TaskState.COMPLETE != task.status.state for task in tasks)
     return mode.concurrent
 
 
