@@ -27,15 +27,7 @@ from typing import Protocol, TypeVar, Union, get_args, get_origin, get_type_hint
 
 import msgspec
 
-from fairlead.model.attachment import Attachments
 from fairlead.model.change import Delete, Put
-from fairlead.model.container import Container
-from fairlead.model.endpoint import Endpoint
-from fairlead.model.image import Image, Layer, Tag
-from fairlead.model.network import Network
-from fairlead.model.sandbox import Sandbox
-from fairlead.model.swarm.assignment import Assignment
-from fairlead.model.volume import Volume
 
 T = TypeVar("T")
 Codec = Callable[[object], object]
@@ -48,23 +40,9 @@ class Record(Protocol):
     def id(self) -> str: ...
 
 
-KINDS: dict[str, type] = {
-    "network": Network,
-    "endpoint": Endpoint,
-    "container": Container,
-    "attachments": Attachments,
-    "sandbox": Sandbox,
-    "image": Image,
-    "layer": Layer,
-    "tag": Tag,
-    "volume": Volume,
-    "assignment": Assignment,
-}
-
-
 def kind_of(record: type) -> str:
-    """The kind under which objects of this class are stored."""
-    return next(kind for kind, stored in KINDS.items() if stored is record)
+    """The kind under which objects of this class are stored: the name of the class, which therefore stays."""
+    return record.__name__.lower()
 
 
 def put(record: Record) -> Put:
