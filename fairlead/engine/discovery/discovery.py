@@ -179,6 +179,7 @@ class Discovery:
                 node.enter(group.network.id)
                 for presence in group.own.values():
                     node.write(group.network.id, presence)
+            node.join()
         self._look_whether_told()
 
     def _begin_again(self) -> None:

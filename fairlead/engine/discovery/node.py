@@ -50,7 +50,7 @@ class GossipNode:
         return self._line is not None
 
     async def start(self, life: int, keyring: gossip.Keyring) -> None:
-        """Raises Failed when the port is taken."""
+        """Begin to listen, knowing nobody yet (`join`). Raises Failed when the port is taken."""
         here = self._here
         session = self._entropy.number(1 << SESSION_BITS).to_bytes(SESSION_BITS // 8, "big")
         identity = gossip.Identity(here.node_id, (str(here.address), here.port), here.cluster_id, session, life)
@@ -58,14 +58,20 @@ class GossipNode:
         node = gossip.Node(identity, keyring, chance, _now())
         self._line = await self._sockets.open(node, here.address, here.port, self._heard, node.config.max_frame)
         self._node = node
-        self._join()
 
     def seek(self, peers: Iterable[Address]) -> None:
         """These are the other nodes that are up."""
         seeds = tuple((str(peer), self._here.port) for peer in peers if peer != self._here.address)
         if seeds != self._seeds:
             self._seeds = seeds
-            self._join()
+            self.join()
+
+    def join(self) -> None:
+        """Enter the cluster through any of the others, now or as soon as one answers. What is said in networks until
+        then is exchanged at once."""
+        if self._node is not None and self._seeds:
+            self._node.join(self._seeds, _now())
+            self._turn()
 
     def enter(self, network_id: str) -> None:
         """Take part in a network."""
@@ -129,11 +135,6 @@ class GossipNode:
 
     def report(self) -> dict[str, object]:
         return self._node.report(_now()) if self._node else {}
-
-    def _join(self) -> None:
-        if self._node is not None and self._seeds:
-            self._node.join(self._seeds, _now())
-            self._turn()
 
     def _turn(self) -> None:
         if self._line is not None:
