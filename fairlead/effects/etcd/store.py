@@ -24,7 +24,7 @@ from fairlead.effects.etcd.gateway import (
 from fairlead.effects.etcd.keys import LEADER, OBJECTS, end_of, name_key, object_key, of_object, receipts_key
 from fairlead.effects.etcd.receipts import Receipts, Slot
 from fairlead.model.errors import Failed, Unavailable
-from fairlead.model.swarm.errors import Deposed, NameTaken, Outdated
+from fairlead.model.swarm.errors import Deposed, NameTaken, Outdated, Untouched
 from fairlead.model.swarm.store import Entry, Fence, Write
 
 PATIENCE = 3.5
@@ -113,7 +113,7 @@ class EtcdStore:
             raise Unavailable(f"{_reason(error)}; the change may or may not have been made") from None
         if not done.get("succeeded"):
             self._receipts.settled(slot, revision(done))
-            raise Unavailable(f"{_reason(error)}; nothing was changed") from None
+            raise Untouched(f"{_reason(error)}; nothing was changed") from None
         found = rows(table(rows(done, "responses")[0], "response_range"), "kvs")[0]
         self._receipts.settled(slot, number(found, "mod_revision"))
         if isinstance(error, asyncio.CancelledError):
@@ -178,8 +178,8 @@ def entry(pair: Json) -> Entry:
     return Entry(kind, id_, bytes64(pair.get("value", "")), number(pair, "mod_revision"))
 
 
-def _unavailable(error: BaseException) -> Unavailable:
-    return Unavailable(_reason(error))
+def _unavailable(error: BaseException) -> Untouched:
+    return Untouched(_reason(error))
 
 
 def _reason(error: BaseException) -> str:

@@ -24,8 +24,8 @@ from fairlead.engine.swarm.describing import describe
 from fairlead.engine.swarm.hands import Hands
 from fairlead.engine.swarm.keeper import peer_url
 from fairlead.engine.swarm.messages import News, RenewAnswer, RenewRequest, SeatAnswer, SeatRequest
-from fairlead.engine.swarm.ports import ConsensusFiles, ConsensusStart, Keystore
-from fairlead.engine.swarm.seat import Seat, members_of
+from fairlead.engine.swarm.ports import ConsensusStart, Keystore
+from fairlead.engine.swarm.seat import Seat, files_of, members_of
 from fairlead.engine.swarm.standing import ACTIVE, ERROR, LOCKED, NO_MEMBER, PENDING, Standing
 from fairlead.engine.swarm.surroundings import Place, Surroundings
 from fairlead.engine.swarm.waiting import first_of
@@ -275,9 +275,7 @@ class Membership:
         await self.save(identity)
         self.hands.caller.renew(identity)
         if self._seat is not None:
-            self.hands.listener.renew(identity)
-            if identity.consensus_certificate:
-                await self.hands.consensus.renew(files_of(identity))
+            await self._seat.renew(identity)
 
     async def save(self, identity: Identity) -> None:
         self.identity = identity
@@ -352,7 +350,3 @@ class Membership:
         if identity.autolock != bool(key) or self.unlock_key != key:
             self.unlock_key = key
             await self.save(replace(identity, autolock=bool(key)))
-
-
-def files_of(identity: Identity) -> ConsensusFiles:
-    return ConsensusFiles(identity.consensus_certificate, identity.consensus_key, identity.trust)

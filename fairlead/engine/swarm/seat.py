@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fairlead.engine.swarm.admission import Admission
@@ -17,14 +18,15 @@ from fairlead.engine.swarm.hands import Hands
 from fairlead.engine.swarm.leader import Leader
 from fairlead.engine.swarm.log_broker import LogBroker
 from fairlead.engine.swarm.mirror import Mirror
-from fairlead.engine.swarm.ports import Answerer, Call, ClusterStore, ConsensusStart, Reply
+from fairlead.engine.swarm.ports import Answerer, Call, ClusterStore, ConsensusFiles, ConsensusStart, Reply
 from fairlead.engine.swarm.reign import Decision
 from fairlead.engine.swarm.telling import tell_events
 from fairlead.engine.swarm.writing import write
 from fairlead.model.errors import NotAllowed, NotFound, Unavailable
 from fairlead.model.swarm.cluster import Cluster
 from fairlead.model.swarm.errors import Elsewhere
-from fairlead.model.swarm.identity import Identity, Peer
+from fairlead.model.swarm.identity import Identity, Peer, certificates
+from fairlead.model.swarm.node import MANAGER
 
 if TYPE_CHECKING:
     from fairlead.engine.engine import Engine
@@ -33,6 +35,10 @@ LED = frozenset({"session", "beat", "report", "leave", "attach", "detach"})
 """Calls that only the leading manager answers."""
 QUIET = 1.0
 """Seconds between looks at whether a majority answers."""
+GRACE = 8.0
+"""Seconds without a majority after which what is known is not told any more."""
+TURN = 4.0
+"""Seconds that a consensus member has to start anew."""
 
 _log = logging.getLogger("fairlead.swarm.seat")
 
@@ -49,11 +55,17 @@ class Seat:
         self._hands, self._changed = hands, changed
         self._calls: Mapping[str, Answerer] = {}
         self._leader: Leader | None = None
-        self._leader_id = ""
+        self._node_id = self._leader_id = ""
         self._standing: asyncio.Task[None] | None = None
         self._running: list[asyncio.Task[None]] = []
         self._ready = asyncio.Event()
-        self.majority = True
+        self._believed = ""
+        self._decided = 0.0
+
+    @property
+    def majority(self) -> bool:
+        """Did the store decide lately? A change of its leader takes seconds, in which what is known is good enough."""
+        return self._clock.monotonic() - self._decided < GRACE
 
     @property
     def seated(self) -> bool:
@@ -66,6 +78,7 @@ class Seat:
     async def open(self, start: ConsensusStart, identity: Identity) -> None:
         """Start the consensus member, and take the seat as soon as there is a majority. Raises Failed when the member
         does not start."""
+        self._node_id, self._believed = identity.peer.node_id, start.files.trust
         store = self._hands.seal(await self._hands.consensus.start(start), identity.store_key)
         self._run(self._take(store, identity))
 
@@ -99,7 +112,8 @@ class Seat:
     async def _take(self, store: ClusterStore, identity: Identity) -> None:
         self.mirror = Mirror(store, self._clock)
         await self._read()
-        hands, node_id = self._hands, identity.peer.node_id
+        self._decided = self._clock.monotonic()
+        hands, node_id = self._hands, self._node_id
         self._leader = Leader(node_id, store, self.mirror, hands.consensus, self._clock, self._entropy)
         self._leader.on_reign = self._reigning
         admission = Admission(self.mirror, self._write, hands, self._clock, self._entropy, identity.store_key)
@@ -162,16 +176,47 @@ class Seat:
         self._swarm.logs.broker = broker
 
     async def _watch_majority(self) -> None:
-        """`majority`: did the store decide lately?"""
         while True:
             try:
                 await self.mirror.refresh()
-                self.majority = True
+                self._decided = self._clock.monotonic()
             except Unavailable as refusal:
-                if self.majority:
-                    _log.warning("no majority of managers answers", extra={"reason": refusal.message})
-                self.majority = False
+                _log.warning("no majority of managers answers", extra={"reason": refusal.message})
             await asyncio.sleep(QUIET)
+
+    # --- other papers -------------------------------------------------------------------------
+
+    async def renew(self, identity: Identity) -> None:
+        """Show other papers, and believe others. A consensus member reads whom it believes only when it starts, so it
+        goes on with the former root until the change is over: the new certificates are good for that as well. Then
+        managers start theirs anew in turns."""
+        self._hands.listener.renew(identity)
+        files = files_of(identity)
+        await self._hands.consensus.renew(replace(files, trust=self._believed))
+        if files.trust != self._believed and len(certificates(files.trust)) == 1:
+            self._run(self._believe(files))
+
+    async def _believe(self, files: ConsensusFiles) -> None:
+        await asyncio.sleep(TURN * self._place_in_line())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TURN):
+                await self._all_well()
+        await self._hands.consensus.renew(files)
+        self._believed = files.trust
+
+    async def _all_well(self) -> None:
+        """Returns when every member of the consensus answers."""
+        while True:
+            with suppress(Unavailable):
+                if all(member.healthy for member in await self._hands.consensus.members()):
+                    return
+            await asyncio.sleep(QUIET)
+
+    def _place_in_line(self) -> int:
+        """Among the managers by id; the leader comes last."""
+        nodes = self.mirror.snapshot.nodes.values() if self.seated else ()
+        line = sorted((node.id == self._leader_id, node.id) for node in nodes if node.role == MANAGER)
+        return next((place for place, (_, node_id) in enumerate(line) if node_id == self._node_id), 0)
 
     # --- calls of nodes -----------------------------------------------------------------------
 
@@ -199,3 +244,7 @@ class Seat:
 def members_of(initial_cluster: str) -> Mapping[str, str]:
     """ "name=url,name=url" as `ConsensusStart` wants it."""
     return dict(one.split("=", 1) for one in initial_cluster.split(",") if one)
+
+
+def files_of(identity: Identity) -> ConsensusFiles:
+    return ConsensusFiles(identity.consensus_certificate, identity.consensus_key, identity.trust)

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from fairlead.core.swarm.changes import Change
 from fairlead.core.swarm.snapshot import Snapshot
+from fairlead.engine.swarm.standing import leaderless
 from fairlead.model.errors import Failed
-from fairlead.model.swarm.errors import Outdated
+from fairlead.model.swarm.errors import Outdated, Untouched
 
 if TYPE_CHECKING:
     from fairlead.engine.swarm.swarm import Swarm
 
 ATTEMPTS = 16
+PATIENCE, PAUSE = 10.0, 0.1
+"""Seconds that a user waits for a majority of managers (another leader of theirs, say), and between attempts."""
 
 
 async def write(swarm: Swarm, decide: Callable[[Snapshot], Iterable[Change]]) -> None:
     """`decide` reads the store's present state and raises `Refusal` or answers what to change. It is asked again when
-    that state was not the last any more, so what a user must not overwrite unseen is `decide`'s to compare."""
-    for _ in range(ATTEMPTS):
+    that state was not the last any more, so what a user must not overwrite unseen is `decide`'s to compare. Waits for a
+    majority while nothing was changed; raises Failed, in Docker's words, when none comes."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    outdated = 0
+    while outdated < ATTEMPTS:
         mirror = swarm.mirror
         try:
+            if outdated:
+                await mirror.refresh()
             await mirror.write(decide(mirror.snapshot))
         except Outdated:
-            await mirror.refresh()
+            outdated += 1
+        except Untouched as refusal:
+            if asyncio.get_running_loop().time() > deadline:
+                raise leaderless() from refusal
+            await asyncio.sleep(PAUSE)
         else:
             return
     raise Failed("rpc error: code = Unknown desc = the object keeps changing: try again")

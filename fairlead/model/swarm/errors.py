@@ -17,6 +17,10 @@ class NameTaken(Outdated):
     """Another object of the kind has the name."""
 
 
+class Untouched(Unavailable):
+    """The store cannot decide now, and changed nothing: it may be asked again."""
+
+
 class Deposed(Unavailable):
     """The writer does not lead any more; nothing was written."""
 
