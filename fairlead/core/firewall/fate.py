@@ -13,9 +13,9 @@ later packets pass `state="established"` and the packet as it looks after transl
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from fairlead.core.firewall.interpret import ACCEPT, Moment, Position, run_base
+from fairlead.core.firewall.interpret import ACCEPT, Flow, Moment, Position, run_base
 from fairlead.core.firewall.lookup import Contents, UnknownShapeError
 from fairlead.core.firewall.packet import LOOPBACK_LINK, Host, Packet
 from fairlead.model.ruleset import Chain, Element, Table
@@ -28,18 +28,32 @@ NOWHERE = "nowhere"
 
 NEW, ESTABLISHED = "new", "established"
 
-__all__ = ["ESTABLISHED", "HERE", "NEW", "NOWHERE", "Fate", "Host", "Packet", "Ruleset", "UnknownShapeError", "follow"]
+__all__ = [
+    "ESTABLISHED",
+    "HERE",
+    "NEW",
+    "NOWHERE",
+    "Fate",
+    "Flow",
+    "Host",
+    "Packet",
+    "Ruleset",
+    "UnknownShapeError",
+    "follow",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
     """`verdict` is "accept", "drop" or "reject". `end` is the link that an accepted packet leaves by, or HERE.
-    `packet` is how it looks at its end, `trace` the rules that applied, in order."""
+    `packet` is how it looks at its end, `trace` the rules that applied, in order, `flow` what its connection is
+    remembered by."""
 
     verdict: str
     end: str
     packet: Packet
     trace: tuple[str, ...]
+    flow: Flow = field(default_factory=Flow)
 
     @property
     def arrives(self) -> bool:
@@ -67,15 +81,15 @@ class _StoppedError(Exception):
     """A chain dropped or rejected the packet."""
 
 
-def follow(packet: Packet, iif: str, rules: Ruleset, host: Host, state: str = NEW) -> Fate:
+def follow(packet: Packet, iif: str, rules: Ruleset, host: Host, state: str = NEW, flow: Flow | None = None) -> Fate:
     """The fate of `packet` that arrives on link `iif`, or with "" is sent by a process of `host`."""
-    moment = Moment(packet, host, iif, "", state, frozenset())
+    moment = Moment(packet, host, iif, "", state, frozenset(), flow or Flow(port=packet.dport))
     trace: list[str] = []
     try:
         end = _arrive(moment, rules, trace) if iif else _send(moment, rules, trace)
     except _StoppedError as stopped:
-        return Fate(str(stopped), "", moment.packet, tuple(trace))
-    return Fate(ACCEPT, end, moment.packet, tuple(trace))
+        return Fate(str(stopped), "", moment.packet, tuple(trace), moment.flow)
+    return Fate(ACCEPT, end, moment.packet, tuple(trace), moment.flow)
 
 
 def _arrive(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
@@ -84,23 +98,20 @@ def _arrive(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
     if moment.host.is_local(moment.packet.destination):
         _hook("input", moment, rules, trace)
         return HERE
-    moment.oif = moment.host.route(moment.packet.destination)
+    moment.oif = _way(moment)
     if not moment.oif:
         return NOWHERE
     _hook("forward", moment, rules, trace)
-    _hook("postrouting", moment, rules, trace)
-    return moment.oif
+    return _leave(moment, rules, trace)
 
 
 def _send(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
     """A packet of the host's own; one for the host itself comes back over loopback, already translated."""
-    moment.oif = moment.host.route(moment.packet.destination)
+    moment.oif = _way(moment)
     _hook("output", moment, rules, trace)
-    moment.oif = moment.host.route(moment.packet.destination)
     if not moment.oif:
         return NOWHERE
-    _hook("postrouting", moment, rules, trace)
-    if moment.oif != LOOPBACK_LINK:
+    if _leave(moment, rules, trace) != LOOPBACK_LINK:
         return moment.oif
     moment.iif, moment.oif = LOOPBACK_LINK, ""
     _hook("ingress", moment, rules, trace)
@@ -109,13 +120,26 @@ def _send(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
     return HERE
 
 
+def _way(moment: Moment) -> str:
+    return moment.host.route(moment.packet.destination, moment.packet.mark)
+
+
+def _leave(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
+    """Through the last hooks, by the link where the packet is led now."""
+    _hook("postrouting", moment, rules, trace)
+    _hook("egress", moment, rules, trace)
+    return moment.oif
+
+
 def _hook(hook: str, moment: Moment, rules: Ruleset, trace: list[str]) -> None:
     kind = "snat" if hook in ("postrouting", "input") else "dnat"
     looped = hook == "prerouting" and moment.iif == LOOPBACK_LINK
-    for position, chain in rules.at(hook, moment.iif, trace):
+    for position, chain in rules.at(hook, moment.oif if hook == "egress" else moment.iif, trace):
         settled = moment.state != NEW or kind in moment.status or looped
         if chain.kind == "nat" and settled:
             continue
         verdict = run_base(position, chain, moment)
         if verdict != ACCEPT:
             raise _StoppedError(verdict)
+        if hook == "output" and chain.kind in ("nat", "route"):
+            moment.oif = _way(moment)

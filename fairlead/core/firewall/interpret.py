@@ -22,10 +22,12 @@ from fairlead.model.ruleset import (
     DnatTo,
     Fib,
     InSet,
+    MapLookup,
     Masquerade,
     Match,
     Meta,
     Notrack,
+    Numgen,
     Payload,
     Redirect,
     Reject,
@@ -45,8 +47,20 @@ from fairlead.model.ruleset import (
 ACCEPT, DROP, REJECT, CONTINUE, RETURN = "accept", "drop", "reject", "continue", "return"
 _NFPROTO = {4: 2, 6: 10}
 _VERSION = {"ip": 4, "ip6": 6}
+_NUMBERS = {"nd-neighbor-solicit": 135, "nd-neighbor-advert": 136}
 _PORTED = {"th": WITH_PORTS, "tcp": (6,), "udp": (17,), "sctp": (132,)}
 """Headers with ports, and the protocols that have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What connection tracking knows of a packet's connection besides its state: the mark, which way the packet goes
+    ("original" or "reply"), and the port that the first one was sent to. `turn` is the number that a rule draws."""
+
+    mark: int = 0
+    direction: str = "original"
+    port: int = 0
+    turn: int = 0
 
 
 @dataclass(slots=True)
@@ -59,6 +73,7 @@ class Moment:
     oif: str
     state: str
     status: frozenset[str]
+    flow: Flow
 
     def translate(self, kind: str, packet: Packet) -> None:
         self.packet, self.status = packet, self.status | {kind}
@@ -130,16 +145,36 @@ def _do(position: Position, statement: Statement, moment: Moment) -> Verdict | N
             return _translate(position, statement, moment)
         case Reject():
             return Verdict(REJECT)
-        case SetMark(int(value), False):
-            moment.packet = replace(moment.packet, mark=value)
+        case SetMark(value, ct):
+            _mark(value if isinstance(value, int) else _found(position, value, moment), ct, moment)
         case SetPayload(target, value):
-            written = value if isinstance(value, Scalar) else _look(value, moment)
+            written = value if isinstance(value, Scalar) else _found(position, value, moment)
             moment.packet = _written(target, written, moment.packet)
         case Counter() | Notrack():
             pass
         case _:
             raise UnknownShapeError(f"no meaning is known for {statement!r}")
     return None
+
+
+def _found(position: Position, selector: Selector, moment: Moment) -> Scalar:
+    """What a selector finds; a map that has nothing for the packet ends the rule."""
+    if not isinstance(selector, MapLookup):
+        return _look(selector, moment)
+    found, data = position.contents.find(selector.name, _key(selector.key, moment))
+    _require(found)
+    if not isinstance(data, tuple):
+        raise UnknownShapeError(f"{data!r} is no value to write")
+    return data[0]
+
+
+def _mark(value: Scalar, ct: bool, moment: Moment) -> None:
+    if not isinstance(value, int):
+        raise UnknownShapeError(f"{value!r} is no mark")
+    if ct:
+        moment.flow = replace(moment.flow, mark=value)
+    else:
+        moment.packet = replace(moment.packet, mark=value)
 
 
 def _require(true: bool) -> None:
@@ -156,10 +191,12 @@ def _matches(match: Match, moment: Moment) -> bool:
     if match.op == "&" and isinstance(match.selector, Ct) and isinstance(value, tuple):
         return bool(_words(match.selector, moment) & set(value))
     seen = _look(match.selector, moment)
+    if match.op == "&" and isinstance(seen, int) and isinstance(value, int):
+        return bool(seen & value)
     if match.op in ("==", "!=") and not isinstance(value, tuple):
         return covers(value, seen) == (match.op == "==")
     if match.op in ("in", "not in") and isinstance(value, tuple):
-        return any(covers(one, seen) for one in value) == (match.op == "in")
+        return any(covers(_NUMBERS.get(str(one), one), seen) for one in value) == (match.op == "in")
     raise UnknownShapeError(f"no meaning is known for {match!r}")
 
 
@@ -187,6 +224,21 @@ def _look(selector: Selector, moment: Moment) -> Scalar:
             return _field(header, field, moment.packet)
         case Fib(flags, result):
             return _fib(frozenset(flags), result, moment)
+        case Ct():
+            return _tracked(selector, moment)
+        case Numgen(_, modulus):
+            return moment.flow.turn % modulus
+    raise UnknownShapeError(f"no meaning is known for {selector!r}")
+
+
+def _tracked(selector: Ct, moment: Moment) -> Scalar:
+    match selector.key:
+        case "mark":
+            return moment.flow.mark
+        case "direction":
+            return moment.flow.direction
+        case "original proto-dst":
+            return moment.flow.port
     raise UnknownShapeError(f"no meaning is known for {selector!r}")
 
 
@@ -197,6 +249,9 @@ def _field(header: str, field: str, packet: Packet) -> Scalar:
     if header in _PORTED and field in ("sport", "dport"):
         _require(packet.protocol in _PORTED[header])
         return packet.sport if field == "sport" else packet.dport
+    if (header, field) == ("ether", "saddr"):
+        _require(bool(packet.hardware))
+        return packet.hardware
     if (header, field) in (("icmp", "type"), ("icmpv6", "type")):
         _require(packet.protocol == (ICMP_OF[4] if header == "icmp" else ICMP_OF[6]))
         return packet.icmp_type
@@ -205,6 +260,8 @@ def _field(header: str, field: str, packet: Packet) -> Scalar:
 
 def _written(target: Payload, value: Scalar, packet: Packet) -> Packet:
     """The packet with another value in a header field that it has."""
+    if (target.header, target.field) == ("ether", "daddr"):
+        return replace(packet, aim=str(value))
     _field(target.header, target.field, packet)
     match target.field, value:
         case "sport", int():

@@ -19,7 +19,8 @@ Held = Mapping[str, tuple[IPv4Interface | IPv6Interface, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """The first packet of a flow, or one of a known flow. `protocol` is IANA's number; `icmp_type` counts for ICMP."""
+    """The first packet of a flow, or one of a known flow. `protocol` is IANA's number; `icmp_type` counts for ICMP.
+    `hardware` is where its frame comes from, `aim` where a rule sends it to; both "" for whatever the links make it."""
 
     source: Address
     destination: Address
@@ -28,6 +29,8 @@ class Packet:
     dport: int = 0
     icmp_type: int = 0
     mark: int = 0
+    hardware: str = ""
+    aim: str = ""
 
     @property
     def version(self) -> int:
@@ -36,11 +39,13 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Links with their addresses, routes beside the connected ones, and the link of the default route ("" for none)."""
+    """Links with their addresses, routes beside the connected ones, and the link of the default route ("" for none).
+    `marked`: packets whose mark has one of these bits leave by that link."""
 
     links: Held
     routes: Mapping[Subnet, str] = field(default_factory=dict)
     uplink: str = ""
+    marked: Mapping[int, str] = field(default_factory=dict)
 
     def is_local(self, address: Address) -> bool:
         return self.holder(address) != ""
@@ -51,10 +56,13 @@ class Host:
             return LOOPBACK_LINK
         return next((link for link, held in self.links.items() if any(address == own.ip for own in held)), "")
 
-    def route(self, address: Address) -> str:
+    def route(self, address: Address, mark: int = 0) -> str:
         """The link that a packet to `address` leaves by; "" when there is none."""
         if self.is_local(address):
             return LOOPBACK_LINK
+        for bit, link in self.marked.items():
+            if mark & bit:
+                return link
         connected = [(own.network, link) for link, held in self.links.items() for own in held]
         fitting = [(net, link) for net, link in (*connected, *self.routes.items()) if address in net]
         return max(fitting, key=lambda found: found[0].prefixlen)[1] if fitting else self.uplink
