@@ -108,6 +108,14 @@ class Kernel(Protocol):
         """Those whose effect is not there now (links, addresses, routes, sysctls, elements)."""
         ...
 
+    def attend(self, ns: str) -> None:
+        """Report the loss of our links inside a namespace too, once `watch` has been called."""
+        ...
+
+    def neglect(self, ns: str) -> None:
+        """Not any more."""
+        ...
+
     def watch(self, on_drift: Callable[[Drift], None]) -> None:
         """Report changes of links and tables made by others, from now on."""
         ...

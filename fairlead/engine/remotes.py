@@ -149,9 +149,12 @@ class Remotes:
         network = self._state.networks.get(network_id)
         if network is None or not self._state.endpoints_on(network_id):
             self._present.discard(network_id)
+            if network is not None:
+                self._kernel.neglect(self._home(network))
             return
         stations = self._of(network_id)
         if network_id not in self._present:
+            self._kernel.attend(self._home(network))
             stations.seen(await self._look(network))
             self._present.add(network_id)
         if plan := Plan(tuple(stations.changes())):

@@ -1,9 +1,9 @@
-"""Noticing that addresses or routes go, on the host and inside sandboxes, without looking.
+"""Noticing that addresses or routes go, on the host and inside namespaces, without looking.
 
-A rtnetlink socket that listens to all namespaces (NETLINK_LISTEN_ALL_NSID, netlink(7)) hears of every namespace that a
-link of ours leads into, since such a link gives it an id here. A filter in the kernel (SO_ATTACH_FILTER) passes only
-the deletions that somebody else asked for: messages without a sender are consequences of something else, and our own
-sockets have port ids of a range of their own. So ten thousand attaches wake nobody.
+A rtnetlink socket that listens to all namespaces (NETLINK_LISTEN_ALL_NSID, netlink(7)) hears of every namespace that
+has an id here: a link of ours that leads into it gives it one, or we do. A filter in the kernel (SO_ATTACH_FILTER)
+passes only the deletions that somebody else asked for: messages without a sender are consequences of something else,
+and our own sockets have port ids of a range of their own. So ten thousand attaches wake nobody.
 
 IPv6 addresses go without a sender and are not noticed here.
 """

@@ -71,6 +71,7 @@ MACVLAN_FLAGS = {"": 0, "nopromisc": 1}
 IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
 IPVLAN_FLAGS = {"": 0, "bridge": 0, "private": 1, "vepa": 2}
 
+_NEWNSID, _NSID, _NSID_FD = 88, 1, 3
 _VETH_PEER = 1
 _VLAN_ID = 1
 _VXLAN_ID, _VXLAN_LINK, _VXLAN_LOCAL, _VXLAN_LEARNING, _VXLAN_PROXY, _VXLAN_PORT = 1, 3, 4, 7, 11, 15
@@ -198,6 +199,12 @@ def rename(index: int, name: str) -> Message:
 
 def delete(name: str) -> Message:
     return Message(DELLINK, 0, _ANY + text(NAME, name))
+
+
+def number_namespace(descriptor: int) -> Message:
+    """Give a namespace an id here, so that what happens to its links is heard (RTM_NEWNSID)."""
+    head = b"\0\0\0\0"
+    return Message(_NEWNSID, 0, head + attribute(_NSID, b"\xff\xff\xff\xff") + u32(_NSID_FD, descriptor))
 
 
 def delete_group(group: int) -> Message:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from fairlead.effects.kernel import observe, verify, xfrm
 from fairlead.effects.kernel.apply import Executor
 from fairlead.effects.kernel.inside_monitor import InsideMonitor
+from fairlead.effects.kernel.links_inside import LinksInside
 from fairlead.effects.kernel.monitor import Monitor
 from fairlead.effects.kernel.neighbours import make_room
 from fairlead.effects.kernel.operations import perform
@@ -29,6 +30,8 @@ class LinuxKernel:
         self._reaper = Reaper()
         self._executor = Executor(perform, self._reaper)
         self._features: frozenset[str] | None = None
+        self._on_drift: Callable[[Drift], None] | None = None
+        self._attended: dict[str, LinksInside] = {}
         self._monitors: tuple[Monitor, InsideMonitor] | None = None
 
     async def start(self) -> None:
@@ -39,7 +42,7 @@ class LinuxKernel:
 
     async def close(self) -> None:
         """Finish what was asked for; what is doomed is deleted."""
-        for monitor in self._monitors or ():
+        for monitor in (*(self._monitors or ()), *self._attended.values()):
             monitor.close()
         await self._worker.run(self._reaper.close)
         await self._worker.close()
@@ -97,7 +100,19 @@ class LinuxKernel:
     async def missing(self, operations: Sequence[Operation]) -> Sequence[Operation]:
         return await self._worker.run(verify.missing, self._executor.host, operations)
 
+    def attend(self, ns: str) -> None:
+        """Report the loss of our links inside a namespace too, once `watch` has been called."""
+        if self._on_drift is not None and ns not in self._attended:
+            self._attended[ns] = LinksInside(ns, self._owner, self._on_drift)
+
+    def neglect(self, ns: str) -> None:
+        """Not any more; an open ear would keep the namespace alive."""
+        ear = self._attended.pop(ns, None)
+        if ear is not None:
+            ear.close()
+
     def watch(self, on_drift: Callable[[Drift], None]) -> None:
         """Call back on the running event loop, from now on. Once only."""
+        self._on_drift = on_drift
         host = Monitor(self._owner, self._executor.host.netfilter.port_id, on_drift)
         self._monitors = host, InsideMonitor(on_drift)

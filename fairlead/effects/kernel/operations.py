@@ -203,6 +203,7 @@ def _change_namespace(run: Run, operation: AddNamespace | DelNamespace) -> None:
         descriptor = make_namespace()
         try:
             name_namespace(descriptor, path)
+            run.now(run.host, links.number_namespace(descriptor))
         finally:
             os.close(descriptor)
         run.changed.append(operation.inverse())

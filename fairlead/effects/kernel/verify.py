@@ -160,7 +160,9 @@ class _Sight:
         wanted = (operation.up, operation.mtu, operation.mac, operation.alias)
         found = (seen.up, seen.mtu, seen.mac, seen.alias)
         same = all(want is None or want == have for want, have in zip(wanted, found, strict=True))
-        return same and (master is None or seen.master == (self._index(master) if master else 0))
+        if not master:
+            return same and (master is None or seen.master == 0)
+        return same and seen.master == self._index(master) != 0
 
     def _has_address(self, link: str, address: Interface) -> bool:
         if self._addresses is None:

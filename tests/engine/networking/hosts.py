@@ -16,12 +16,13 @@ from typing import Any
 
 from fairlead.core.drivers.overlay_options import VNIS
 from fairlead.effects.kernel import netns
+from fairlead.engine.expectation import Expectation
 from fairlead.model.discovery import CONTAINER, Presence
 from fairlead.model.endpoint import Endpoint, EndpointSpec
 from fairlead.model.network import Address, NetworkSpec, Pool
 from fairlead.model.swarm.network import SwarmNetwork
 from tests.effects.kernel.conftest import run
-from tests.engine.networking.house import House
+from tests.engine.networking.house import PATIENCE, House
 
 PORT = 4789
 
@@ -79,6 +80,14 @@ class Node(House):
     def _presence(self, endpoint: Endpoint) -> Presence:
         addresses = tuple(address.ip for address in endpoint.addresses)
         return Presence(endpoint.id, CONTAINER, "node", self.address, endpoint.mac, addresses, endpoint.name)
+
+    async def repaired(self) -> None:
+        """Returns when all is there again that was taken away."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                if not await self.kernel.missing(Expectation(self.fabric).operations()):
+                    return
+                await asyncio.sleep(0.05)
 
     def reaches(self, container: str, address: str, patience: float = 1.0) -> bool:
         command = ("ping", "-c", "1", "-i", "0.2", "-W", str(patience), address)

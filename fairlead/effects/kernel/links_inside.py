@@ -1,0 +1,58 @@
+"""Noticing that somebody takes our links away inside a network's own namespace.
+
+Deletions of links do not tell who asked for them, so this cannot be filtered out of what all namespaces say
+(`inside_monitor`); a namespace that is a network's own is quiet enough to be listened to by itself. As on the host,
+what we delete is in the doomed group before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from fairlead.effects.kernel import links
+from fairlead.effects.kernel.link_reader import read_link
+from fairlead.effects.kernel.netlink import ROUTE, split
+from fairlead.effects.kernel.netns import entered
+from fairlead.effects.kernel.reaper import DOOMED
+from fairlead.model.observed import Drift
+
+_LINK_GROUP = 1
+_RECEIVE, _BURST = 1 << 16, 64
+
+
+class LinksInside:
+    """Listens on the running event loop. Raises KernelRefused when there is no such namespace."""
+
+    def __init__(self, ns: str, owner: str, on_drift: Callable[[Drift], None]) -> None:
+        self._owner, self._on_drift = owner, on_drift
+        self._loop = asyncio.get_running_loop()
+        kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        with entered(ns):
+            self._socket = socket.socket(socket.AF_NETLINK, kind, ROUTE)
+        self._socket.bind((0, _LINK_GROUP))
+        self._loop.add_reader(self._socket, self._drain)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def _drain(self) -> None:
+        for _ in range(_BURST):
+            try:
+                datagram = self._socket.recv(_RECEIVE)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._on_drift(Drift("address-gone", ""))
+                continue
+            if any(self._is_loss(kind, payload) for kind, _, _, payload in split(datagram)):
+                self._on_drift(Drift("address-gone", ""))
+
+    def _is_loss(self, kind: int, payload: bytes) -> bool:
+        if kind not in (links.NEWLINK, links.DELLINK) or payload[0] != socket.AF_UNSPEC:
+            return False
+        link = read_link(payload)
+        ours = link.alias.startswith(self._owner) and link.group != DOOMED
+        return ours and (kind == links.DELLINK or not link.up)
