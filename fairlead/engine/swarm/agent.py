@@ -21,6 +21,7 @@ from fairlead.engine.swarm.messages import Leave, News, SessionRequest
 from fairlead.engine.swarm.ports import Caller
 from fairlead.engine.swarm.session import Line, Session
 from fairlead.engine.swarm.surroundings import Place, Surroundings
+from fairlead.engine.swarm.task_networks import TaskNetworks
 from fairlead.engine.swarm.task_reports import TaskReports
 from fairlead.engine.swarm.told import Told
 from fairlead.model.errors import Refusal, Unavailable
@@ -60,6 +61,11 @@ class Agent:
     def told(self) -> Told:
         """What the managers have told this node, besides its tasks."""
         return self._told
+
+    @property
+    def networks(self) -> TaskNetworks:
+        """The swarm's networks on this node."""
+        return self._executor.networks
 
     async def adopt(self) -> None:
         """Take over what the store remembers: tasks that run are watched again, none is started anew. To be called
@@ -136,7 +142,7 @@ class Agent:
             await overlays.keys([one.key for one in ipsec], primary)
         if discovery is not None and (news.peers is not None or news.keys):
             await discovery.tell(told.peers, told.keys)
-        if news.networks is not None:
+        if news.networks is not None or news.node is not None:
             await self._executor.networks.ensure_ingress()
 
     async def ask(self, name: str, body: bytes, patience: float = 5.0) -> bytes:

@@ -35,11 +35,19 @@ class TaskNetworks:
                 raise NotFound(f"network {attachment.network_id} not found")
             await self._ensure(network)
 
+    async def ensure_for_guest(self, network: SwarmNetwork) -> None:
+        """The same for a container of a user, who has a place on the network. Raises Refusal."""
+        await self._ensure(network)
+
     async def ensure_ingress(self) -> None:
-        """The routing mesh enters at every node."""
-        for network in self._told.networks.values():
-            if network.spec.ingress and self._overlays is not None:
-                await self._ensure(network)
+        """The routing mesh enters at every node that has an address on the ingress network."""
+        network = next((one for one in self._told.networks.values() if one.spec.ingress), None)
+        if network is None or self._overlays is None:
+            return
+        await self._ensure(network)
+        own = next((one for one in self._told.node.attachments if one.network_id == network.id), None)
+        if own is not None and own.addresses:
+            await self._engine.ingress.open(self._engine.state.networks[network.id], own.addresses)
 
     async def _ensure(self, network: SwarmNetwork) -> None:
         if network.name in PREDEFINED:
