@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fairlead.core.balance.service import LABEL
 from fairlead.core.swarm.task_presence import Host, presence
 from fairlead.engine.swarm.surroundings import Discovery
 from fairlead.engine.swarm.told import Told
@@ -54,4 +56,5 @@ class Presences:
         for endpoint in self._engine.state.endpoints_of(container_id):
             network = self._told.networks.get(endpoint.network_id)
             if network is not None and network.name not in PREDEFINED:
-                yield endpoint.id, (network.id, presence(task, endpoint, network, host, serving=serving))
+                said = presence(task, endpoint, network, host, serving=serving)
+                yield endpoint.id, (network.id, replace(said, balance=task.labels.get(LABEL, "")))

@@ -214,7 +214,8 @@ _SHARED = SwarmNetwork(NET, NetworkSpec("shared", "bridge", "swarm", config_from
 
 
 def attached(task_id: str = "t1", slot: int = 1) -> Task:
-    return replace(task(task_id, slot), attachments=(Attachment(NET, aliases=("www",)),))
+    labels = {"com.fairlead.balance": "source"}
+    return replace(task(task_id, slot), labels=labels, attachments=(Attachment(NET, aliases=("www",)),))
 
 
 async def test_a_network_of_the_swarm_is_there_while_tasks_need_it(neighbour: Member) -> None:
@@ -247,7 +248,7 @@ async def test_others_are_sent_to_a_task_from_its_start_to_a_moment_before_its_e
     (endpoint,) = neighbour.engine.state.endpoints_of(neighbour.running("t1").id)
     assert (network_id, presence.kind, presence.endpoint_id, presence.mac) == (NET, TASK, endpoint.id, endpoint.mac)
     assert (presence.node_id, presence.vtep) == ("n1", IPv4Address("192.168.1.1"))
-    assert (presence.service, presence.service_aliases) == ("web", ("www",))
+    assert (presence.service, presence.service_aliases, presence.balance) == ("web", ("www",), "source")
     assert presence.addresses == tuple(address.ip for address in endpoint.addresses)
     neighbour.manager.wish("t1", S.SHUTDOWN)
     await eventually(lambda: listener.said[1:] == [("web.1.t1", False)])
