@@ -247,7 +247,6 @@ containers = st.builds(
     st.builds(DnsConfig, several, several, several),
     st.lists(files, max_size=2).map(tuple),
     st.lists(files | runtime_configs, max_size=2).map(tuple),
-    st.just("default"),
     maps,
     several,
     several,
@@ -342,6 +341,13 @@ def test_defaults_of_what_is_left_out() -> None:
     assert spec.template.restart == RestartPolicy("on-failure")
     assert spec.update == UpdateConfig(parallelism=2)
     assert parsed(body() | {"Mode": {"ReplicatedJob": {"MaxConcurrent": 3}}}).mode.total == 3
+
+
+@pytest.mark.parametrize("asked", [one["asked"] for one in recorded("service-specs") if "asked" in one])
+def test_scaling_a_service_of_the_docker_cli_changes_no_task(asked: Json) -> None:
+    """`docker service scale` sends the whole spec back as it was shown, with one number changed."""
+    first = parsed(asked)
+    assert parsed(spec_json(first)).template == first.template
 
 
 def test_a_job_tells_its_run() -> None:

@@ -161,7 +161,6 @@ class ContainerTemplateBody(msgspec.Struct):
             dns=(self.DNSConfig or DNSConfigBody()).config(),
             secrets=tuple(one.reference() for one in self.Secrets or ()),
             configs=tuple(one.reference() for one in self.Configs or ()),
-            isolation=self.Isolation or "",
             sysctls=self.Sysctls or {},
             cap_add=tuple(self.CapabilityAdd or ()),
             cap_drop=tuple(self.CapabilityDrop or ()),

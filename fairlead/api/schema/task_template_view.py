@@ -91,7 +91,7 @@ def _surroundings_json(container: ContainerTemplate) -> Json:
             {
                 "Secrets": [_file_json(one, "Secret") for one in container.secrets],
                 "Configs": [_file_json(one, "Config") for one in container.configs],
-                "Isolation": container.isolation or "default",
+                "Isolation": "default",
                 "Sysctls": dict(container.sysctls),
                 "CapabilityAdd": list(container.cap_add),
                 "CapabilityDrop": list(container.cap_drop),

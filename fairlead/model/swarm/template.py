@@ -66,7 +66,6 @@ class ContainerTemplate:
     dns: DnsConfig = DnsConfig()
     secrets: tuple[FileReference, ...] = ()
     configs: tuple[FileReference, ...] = ()
-    isolation: str = ""
     sysctls: Mapping[str, str] = field(default_factory=dict)
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
