@@ -1,7 +1,7 @@
 """The daemon: the one place that knows every room, joins them, and starts and stops them in order.
 
-Boot, in this order, so that nobody sees a half-true world: the state is read, the kernel brought in line with it, the
-default networks made, then the API answers. Containers run on whatever happens to the daemon: stopping it closes the
+Boot, in this order, so that nobody sees a half-true world: the state is read, the host's kernel brought in line with
+it, the default networks made, then the API answers, and behind it sandboxes are looked into. Containers run on whatever happens to the daemon: stopping it closes the
 API, finishes what was begun, and leaves them alone.
 """
 
@@ -123,6 +123,7 @@ async def _start(config: DaemonConfig, running: AsyncExitStack) -> None:
         await engine.swarm.membership.boot()
     server = await _listen(engine, running)
     _log.info("ready", extra={"hosts": ",".join(map(str, server.addresses)), "since": _age()})
+    await engine.reconcile.look_inside()
 
 
 async def open_engine(config: DaemonConfig, running: AsyncExitStack) -> Engine:
@@ -218,7 +219,7 @@ async def _close_discovery(engine: Engine) -> None:
 
 async def _settle(engine: Engine, documents: Documents, running: AsyncExitStack) -> None:
     """Bring kernel and state together."""
-    reconcile = Reconcile(engine.fabric, engine.sandboxes)
+    reconcile = engine.reconcile = Reconcile(engine.fabric, engine.sandboxes)
     running.push_async_callback(reconcile.close)
     await reconcile.prepare(documents)
     await DefaultNetworks(engine.fabric, engine.networks).ensure()

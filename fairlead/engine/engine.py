@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fairlead.engine.discovery.discovery import Discovery
     from fairlead.engine.images.images import Images
     from fairlead.engine.network_scopes import NetworkScopes
+    from fairlead.engine.reconcile import Reconcile
     from fairlead.engine.rootfs import RootFilesystems
     from fairlead.engine.swarm.swarm import Swarm
     from fairlead.engine.system import System
@@ -37,6 +38,7 @@ class Engine:
     system: System
     swarm: Swarm
     network_scopes: NetworkScopes
+    reconcile: Reconcile
 
     def __init__(self, config: DaemonConfig, world: World) -> None:
         self.config = config

@@ -6,7 +6,8 @@ At boot the state wins over everything that a crash may have left:
 2. sandboxes whose namespace or container is gone are taken down;
 3. the host's table is written whole, with exactly the elements that the state calls for;
 4. links and namespaces that carry our mark and belong to nothing are removed;
-5. what must be there and is not is made again; ports are held and names answered as before.
+5. what must be on the host and is not is made again; ports are held and names answered as before;
+6. the same inside the sandboxes, once the API answers: entering hundreds of namespaces takes a fraction of a second.
 
 Verification asks the kernel about everything at once and costs microseconds per object; only what is missing costs
 more. While the daemon runs, the monitor reports drift; bursts are gathered for a moment and answered by steps 3 or 5.
@@ -16,7 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 from fairlead.core.dns.resolv import Setting
 from fairlead.core.drivers import names
@@ -33,12 +35,15 @@ from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Refusal
 from fairlead.model.network import Network
 from fairlead.model.observed import Drift
-from fairlead.model.plan import DelLink, Operation, Plan
+from fairlead.model.plan import HOST, AddMacvlan, AddVeth, DelLink, Operation, Plan
 from fairlead.model.sandbox import INGRESS, Sandbox
 
 INSIDE = "address-gone"
 GATHERING, GATHERING_INSIDE = 0.05, 0.5
 """Seconds in which drifts are gathered before they are answered; who may change his routes does so often."""
+
+INSIDE_AT_ONCE = 8
+"""Namespaces that are looked into while nothing else may be asked of the kernel: a few milliseconds."""
 
 _log = logging.getLogger("fairlead.engine.reconcile")
 
@@ -67,9 +72,30 @@ class Reconcile:
 
     async def complete(self) -> None:
         """Step 5, once the default networks stand, and from then on the watch."""
-        await self.repair("boot")
+        await self._fabric.host.look()
+        await self._make("boot", await self._missing_outside())
         await self._resume()
         self._fabric.kernel.watch(self._on_drift)
+
+    async def look_inside(self) -> None:
+        """Step 6. Verbs go on meanwhile: namespaces are looked at a few at a time."""
+        inside = sorted(filter(_is_inside, self._expectation.operations()), key=_home)
+        by_namespace = [list(operations) for _, operations in groupby(inside, _home)]
+        for at in range(0, len(by_namespace), INSIDE_AT_ONCE):
+            some = [operation for operations in by_namespace[at : at + INSIDE_AT_ONCE] for operation in operations]
+            try:
+                await self._make("boot", await self._fabric.kernel.missing(some))
+            except Exception:
+                _log.exception("looking into sandboxes failed")
+
+    async def _missing_outside(self) -> Sequence[Operation]:
+        """What is missing on the host, and in those sandboxes into which a link is missing."""
+        operations, kernel = self._expectation.operations(), self._fabric.kernel
+        missing = await kernel.missing([operation for operation in operations if not _is_inside(operation)])
+        cut = {operation.peer_ns for operation in missing if isinstance(operation, AddVeth)}
+        if not cut:
+            return missing
+        return await kernel.missing([item for item in operations if not _is_inside(item) or _home(item) in cut])
 
     async def _bury_dead_sandboxes(self) -> None:
         """A reboot takes namespaces away; a crash may leave the sandbox of a container that never ran."""
@@ -169,7 +195,9 @@ class Reconcile:
     async def repair(self, reason: str) -> None:
         """Make again whatever must be there and is not."""
         await self._fabric.host.look()
-        missing = await self._fabric.kernel.missing(self._expectation.operations())
+        await self._make(reason, await self._fabric.kernel.missing(self._expectation.operations()))
+
+    async def _make(self, reason: str, missing: Sequence[Operation]) -> None:
         if missing:
             # What has gone by a verb in the meantime must not come back, and what a container may do it may.
             missing = self._expectation.still_due(missing)
@@ -227,6 +255,15 @@ class Reconcile:
         if self._repairing is not None:
             self._repairing.cancel()
             await asyncio.gather(self._repairing, return_exceptions=True)
+
+
+def _home(operation: Operation) -> str:
+    """The namespace in which its effect is seen."""
+    return operation.peer_ns if isinstance(operation, AddMacvlan) else operation.ns
+
+
+def _is_inside(operation: Operation) -> bool:
+    return _home(operation) != HOST
 
 
 def _summary(missing: Iterable[Operation]) -> list[str]:

@@ -14,10 +14,13 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from fairlead.model.network import Address
 from fairlead.model.plan import AddAssociation, AddPolicy, Operation
-from fairlead.model.swarm.cluster import EncryptionKey
+
+if TYPE_CHECKING:
+    from fairlead.model.swarm.cluster import EncryptionKey
 
 REQUEST_ID = 0xD0C4E3
 """Ours, by which associations in the kernel are told from others'."""

@@ -157,6 +157,7 @@ class House:
         await DefaultNetworks(self.fabric, self.networks).ensure()
         await self.reconcile.complete()
         await self.overlays.resume()
+        await self.reconcile.look_inside()
 
     async def die(self) -> None:
         """What the end of a process takes with it: its sockets and threads, and nothing else."""
