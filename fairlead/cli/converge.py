@@ -25,8 +25,8 @@ MOST_LINES = 20
 
 
 def wait_for(client: Client, service_id: str, quiet: bool) -> None:
-    """Returns when the service converged and stayed so for its monitoring period. Raises Fault when its update was
-    paused or rolled back."""
+    """Returns when the service converged and stayed so for its monitoring period, be it to what it was before. Raises
+    Fault when its update was paused."""
     picture = _Picture(quiet)
     try:
         _Waiting(client, service_id, picture).run()
@@ -40,7 +40,7 @@ class _Waiting:
     service_id: str
     picture: _Picture
     since: float = 0.0
-    rolled_back: str = ""
+    rollback: str = ""
 
     def run(self) -> None:
         while True:
@@ -48,8 +48,6 @@ class _Waiting:
             if self._step(service):
                 break
             time.sleep(PAUSE)
-        if self.rolled_back:
-            raise Fault(f"service rolled back: {self.rolled_back}")
 
     def _step(self, service: Json) -> bool:
         """Is it done?"""
@@ -62,13 +60,14 @@ class _Waiting:
             return progress.done
         if not progress.done or moving:
             self.since = 0.0
-            self.picture.draw(progress.lines(), "")
+            self.picture.draw([*progress.lines(), *self._told()], "")
             return False
         self.since = self.since or time.monotonic()
-        monitor = number(service, "Spec", "UpdateConfig", "Monitor") / 1e9 or MONITOR
+        config = "RollbackConfig" if self.rollback else "UpdateConfig"
+        monitor = number(service, "Spec", config, "Monitor") / 1e9 or MONITOR
         left = monitor - (time.monotonic() - self.since)
         if left <= 0:
-            self.picture.draw(progress.lines(), f"verify: Service {self.service_id} converged")
+            self.picture.draw([*progress.lines(), *self._told()], f"verify: Service {self.service_id} converged")
             return True
         waiting = f"verify: Waiting {int(left) + 1} seconds to verify that tasks are stable..."
         self.picture.draw(progress.lines(), waiting)
@@ -80,9 +79,12 @@ class _Waiting:
         if state in ("paused", "rollback_paused"):
             word = "rollback" if state == "rollback_paused" else "update"
             raise Fault(f"service {word} paused: {message}")
-        if state.startswith("rollback") and message != "manually requested rollback":
-            self.rolled_back = self.rolled_back or message
+        if state == "rollback_started" or (self.rollback and state == "rollback_completed"):
+            self.rollback = message
         return state in ("updating", "rollback_started")
+
+    def _told(self) -> list[str]:
+        return [f"rollback: {self.rollback}"] if self.rollback else []
 
 
 @dataclass(frozen=True, slots=True)

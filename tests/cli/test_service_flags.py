@@ -113,5 +113,5 @@ def test_replicas_of_jobs_are_their_completions() -> None:
 )
 def test_refusals(given: Json, words: str) -> None:
     with pytest.raises(Fault) as caught:
-        made(**given)
+        made(None, CREATE, **given)
     assert words in caught.value.text

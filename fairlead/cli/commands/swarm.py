@@ -283,4 +283,4 @@ def _order_rotation(spec: Json, flags: Flags) -> None:
 
 
 def _print_root(swarm: Json) -> None:
-    click.echo(text(swarm, "TLSInfo", "TrustRoot"))
+    click.echo(text(swarm, "TLSInfo", "TrustRoot"), nl=False)
