@@ -53,6 +53,8 @@ class OciRuntime:
         self._runtime_root = exec_root / "runc"
         self._env = {"PATH": self._programs.search_path}
         self._watches: dict[str, Exit] = {}
+        self._survived: dict[str, int] = {}
+        """The monitors of containers that were there at boot, until they are watched."""
         parent = cgroup_parent(exec_root)
         profiles = Profiles(platform.machine())
         if not profiles.available:
@@ -79,6 +81,7 @@ class OciRuntime:
     async def create(self, launch: Launch) -> Launched:
         """Make the container; its first process waits for `start`. Raises RuntimeRefused, leaving nothing behind."""
         container = launch.container
+        self._survived.pop(container.id, None)
         bundle = self._bundle(container.id)
         if bundle.folder.exists():
             await self.discard(container.id)
@@ -114,7 +117,7 @@ class OciRuntime:
             self._watches.pop(container_id, None)
             on_end(self._ended(bundle))
 
-        monitor = bundle.monitor_pid()
+        monitor = self._survived.pop(container_id, 0) or bundle.monitor_pid()
         try:
             self._watches[container_id] = Exit(monitor, report)
         except (ProcessLookupError, OSError):
@@ -203,6 +206,7 @@ class OciRuntime:
     async def discard(self, container_id: str) -> None:
         """Kill what is left of the container and forget it; nothing to do is fine."""
         bundle = self._bundle(container_id)
+        self._survived.pop(container_id, None)
         watch = self._watches.pop(container_id, None)
         if watch is not None:
             watch.cancel()
@@ -244,10 +248,12 @@ class OciRuntime:
         return [self._survivor(Bundle(folder)) for folder in sorted(self._bundles.iterdir()) if folder.is_dir()]
 
     def _survivor(self, bundle: Bundle) -> Survivor:
-        monitor = bundle.monitor_pid()
-        started = not waits(self._runtime_root / bundle.container_id, bundle.pid())
+        pid, monitor = bundle.pid(), bundle.monitor_pid()
+        if monitor:
+            self._survived[bundle.container_id] = monitor
+        started = not waits(self._runtime_root / bundle.container_id, pid)
         ended = None if monitor else self._ended(bundle)
-        return Survivor(bundle.container_id, bundle.pid(), monitor, started, ended)
+        return Survivor(bundle.container_id, pid, monitor, started, ended)
 
 
 def cgroup_parent(exec_root: Path) -> str:
