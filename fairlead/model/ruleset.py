@@ -221,6 +221,13 @@ class ClampMss:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitOver:
+    """Matches what comes beyond `rate` packets a second, after a burst of as many (`limit rate over`)."""
+
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notrack:
     pass
 
@@ -248,6 +255,7 @@ Statement = (
     | Reject
     | Counter
     | ClampMss
+    | LimitOver
     | Notrack
     | SetPayload
     | Verdict

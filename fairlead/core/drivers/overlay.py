@@ -14,6 +14,7 @@ An overlay is no way out: that is `docker_gwbridge`'s, which the engine adds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network
 
 from fairlead.core.drivers import (
     endpoint_options,
@@ -36,6 +37,7 @@ from fairlead.model.plan import (
     AddBridge,
     AddNamespace,
     AddPortEntry,
+    AddRoute,
     AddVeth,
     AddVxlan,
     ChangeRules,
@@ -52,6 +54,10 @@ from fairlead.model.ruleset import Transaction
 _PORT = {"learning": 0, "unicast_flood": 0}
 _WIRE = {"learning": 0}
 """The VXLAN's port takes what no other port has: its own table decides, and has no entry for the unknown."""
+
+
+_GROUPS = IPv4Network("224.0.0.0/4")
+"""Without a route of their own, groups would be sought beyond the default gateway."""
 
 
 class Overlay:
@@ -182,6 +188,8 @@ class Overlay:
         for address in endpoint.addresses:
             yield AddAddress(endpoint.ifname, address, site.ns)
         yield SetLink(endpoint.ifname, site.ns, up=True)
+        if overlay_options.read(network.options).multicast and endpoint.ipv4 is not None:
+            yield AddRoute(_GROUPS, endpoint.ifname, ns=site.ns)
 
 
 def mtu(network: Network, facts: HostFacts) -> int:

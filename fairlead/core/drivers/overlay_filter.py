@@ -19,6 +19,7 @@ from fairlead.model.ruleset import (
     Chain,
     Element,
     InSet,
+    LimitOver,
     Match,
     Meta,
     Payload,
@@ -31,8 +32,11 @@ from fairlead.model.ruleset import (
 from fairlead.model.sandbox import INGRESS
 
 FAMILY, NAME = "bridge", "fairlead"
-_FIRST = -300
-_IIF = Meta("iifname")
+_FIRST, _FILTER = -300, 0
+STORM = 1000
+"""Packets a second to all or to groups, of all endpoints of a network on one host. Only networks that carry them to
+other hosts at all (`com.fairlead.overlay.multicast`) can come near it."""
+_IIF, _OIF = Meta("iifname"), Meta("oifname")
 _TYPE = Payload("ether", "type")
 _ICMPV6_TYPE = Payload("icmpv6", "type")
 _ADVERTISEMENT, _REDIRECT, _SOLICITATION, _NEIGHBOUR = 134, 137, 135, 136
@@ -46,10 +50,13 @@ def table() -> Table:
         Set("home6", ("ifname", "ipv6_addr")),
         Set("forwarders", ("ifname",)),
     )
+    crowd = Match(Meta("pkttype"), "in", ("broadcast", "multicast"))
+    storm = _rule("more than a network may say to all", Match(_OIF, "==", "vxlan*"), crowd, LimitOver(STORM), DROP)
     chains = (
         Chain("arp", tuple(_arp())),
         Chain("ipv6", tuple(_ipv6())),
         Chain("prerouting", tuple(_prerouting()), "filter", "prerouting", _FIRST),
+        Chain("postrouting", (storm,), "filter", "postrouting", _FILTER),
     )
     return Table(FAMILY, NAME, sets, chains)
 

@@ -1,6 +1,7 @@
 """Where the endpoints of other nodes are: from what discovery says to forwarding and neighbour entries.
 
-Each endpoint needs one forwarding entry (its hardware address, behind its node) and one neighbour per address. When two
+Each endpoint needs one forwarding entry (its hardware address, behind its node) and one neighbour per address; where
+broadcast and multicast are carried, its node is also one of those that get a copy. When two
 nodes claim the same address, as they do for a moment when a container is reborn elsewhere, the one that spoke last has
 it; when that one is gone, the other has it again.
 
@@ -13,10 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from fairlead.core.drivers import overlay_options
 from fairlead.core.drivers.overlay_segments import place
 from fairlead.model.discovery import Presence
 from fairlead.model.network import Network
-from fairlead.model.plan import AddFdb, AddNeighbour, Operation
+from fairlead.model.plan import EVERYBODY, AddFdb, AddNeighbour, Operation
 
 Entry = AddFdb | AddNeighbour
 _Key = tuple[str, object]
@@ -31,8 +33,13 @@ def entries(network: Network, presence: Presence, home: str) -> tuple[Entry, ...
     if segment is None or not _UNICAST.fullmatch(mac) or gateways & set(presence.addresses):
         return ()
     known = [address for address in presence.addresses if network.pool_for(address)]
-    neighbours = (AddNeighbour(segment.vxlan, address, mac, home) for address in known)
-    return (AddFdb(segment.vxlan, mac, presence.vtep, home), *neighbours)
+    neighbours = [AddNeighbour(segment.vxlan, address, mac, home) for address in known]
+    crowd = [AddFdb(segment.vxlan, EVERYBODY, presence.vtep, home)] if _carries_groups(network) else []
+    return (AddFdb(segment.vxlan, mac, presence.vtep, home), *neighbours, *crowd)
+
+
+def _carries_groups(network: Network) -> bool:
+    return overlay_options.read(network.options).multicast
 
 
 class Stations:
@@ -106,4 +113,7 @@ class Stations:
 
 
 def _key(entry: Entry) -> _Key:
-    return entry.link, entry.mac if isinstance(entry, AddFdb) else entry.address
+    """What there is one of. What is for everybody goes to each node that has anybody."""
+    if isinstance(entry, AddNeighbour):
+        return entry.link, entry.address
+    return entry.link, (entry.mac, entry.remote) if entry.mac == EVERYBODY else entry.mac

@@ -18,6 +18,7 @@ _LOOKUP_INVERTED = 1
 _HTON = 1
 _TCP_OPTION, _MAXSEG, _ROUTE_MSS = 1, 2, 3
 SNAT, DNAT = 0, 1
+_PACKETS, _OVER = 0, 1
 
 
 def register(slot: int) -> int:
@@ -142,6 +143,11 @@ def store_payload(field: Field, checksum: Checksum, slot: int) -> bytes:
 
 def counter() -> bytes:
     return expression("counter", be64(1, 0), be64(2, 0))
+
+
+def limit_over(rate: int) -> bytes:
+    """Packets a second, with a burst of as many."""
+    return expression("limit", be64(1, rate), be64(2, 1), be32(3, rate), be32(4, _PACKETS), be32(5, _OVER))
 
 
 def notrack() -> bytes:

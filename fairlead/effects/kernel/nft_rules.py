@@ -27,6 +27,7 @@ from fairlead.model.ruleset import (
     InSet,
     Interval,
     Jhash,
+    LimitOver,
     MapLookup,
     Masquerade,
     Match,
@@ -132,6 +133,8 @@ class RuleCompiler:
                 return vm.counter()
             case Notrack():
                 return vm.notrack()
+            case LimitOver(rate):
+                return vm.limit_over(rate)
             case ClampMss():
                 return self._require_transport("tcp") + vm.clamp_mss(0)
             case SetPayload(target, value):
