@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from fairlead.effects.kernel import netns
+from fairlead.effects.oci.mount import detach
 from fairlead.lab import cgroups
 from tests.effects.kernel.conftest import run
 from tests.engine.swarm.agent.member import Member
@@ -42,10 +45,34 @@ async def member(own_host: Path) -> AsyncIterator[Member]:
 
 
 def _leave_nothing(root: Path) -> None:
-    """Whatever a failed test has left."""
+    """Whatever a test has left that could not start its node again: monitors with their containers, mounts."""
+    for monitor in _monitors(root):
+        for pid in (*_children(monitor), monitor):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        if line.split()[1].startswith(f"{root}/data/"):
+            detach(Path(line.split()[1]))
     names = root / "exec" / "netns"
     if names.is_dir():
         for path in names.iterdir():
             netns.forget_namespace(path)
         netns.unmount(names)
     cgroups.remove_of(root)
+
+
+def _monitors(root: Path) -> list[int]:
+    """The conmons that keep a bundle below `root`."""
+    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
+    return [pid for pid in pids if f"{root}/".encode() in _read(pid, "cmdline")]
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in _read(pid, f"task/{pid}/children").split()]
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
