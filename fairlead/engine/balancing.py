@@ -20,7 +20,7 @@ from fairlead.engine.wiring import Wiring
 from fairlead.model.network import Address
 from fairlead.model.plan import ChangeRules, Plan
 from fairlead.model.ruleset import Transaction
-from fairlead.model.sandbox import Sandbox
+from fairlead.model.sandbox import INGRESS, Sandbox
 
 _log = logging.getLogger("fairlead.engine.balancing")
 
@@ -61,12 +61,13 @@ class Balancing:
         self.doors.forget(sandbox)
 
     def _on(self, network_id: str) -> list[Sandbox]:
-        containers = {endpoint.container_id for endpoint in self._state.endpoints_on(network_id)}
+        """The node's own end of the mesh is nobody's client, and has a table of its own."""
+        containers = {endpoint.container_id for endpoint in self._state.endpoints_on(network_id)} - {INGRESS}
         sandboxes = (self._state.sandboxes.get(container) for container in containers)
         return [sandbox for sandbox in sandboxes if sandbox is not None and sandbox.ns]
 
     def _of(self, sandbox: Sandbox) -> list[Services]:
-        endpoints = self._state.endpoints_of(sandbox.container_id)
+        endpoints = self._state.endpoints_of(sandbox.container_id) if sandbox.container_id != INGRESS else ()
         return [known for endpoint in endpoints if (known := self._services.get(endpoint.network_id))]
 
     async def _write(self, changes: Iterable[tuple[Sandbox, Transaction | None]]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
 from fairlead.core.balance.service import Entrance, MeshKey, MeshService, VirtualService
@@ -106,23 +106,21 @@ class Outlets:
             vips, self._vips = self._vips, {}
             ports, self._ports = self._ports, {}
             entrances, self._entrances = self._entrances, None
-            try:
-                await self._tell_mesh(entrances, ports)
-                if self._balancing is not None:
-                    for network_id, changed in vips.items():
-                        await self._balancing.services(network_id, changed)
-            except Refusal as refusal:
-                _log.error("balancing could not be changed: %s", refusal.message)
+            if self._mesh is not None and entrances is not None:
+                await _tried(self._mesh.entrances(entrances))
+            if self._mesh is not None and ports:
+                await _tried(self._mesh.mesh(ports))
+            if self._balancing is not None:
+                for network_id, changed in vips.items():
+                    await _tried(self._balancing.services(network_id, changed))
 
-    async def _tell_mesh(
-        self, entrances: Mapping[str, Entrance] | None, ports: Mapping[MeshKey, MeshService | None]
-    ) -> None:
-        if self._mesh is None:
-            return
-        if entrances is not None:
-            await self._mesh.entrances(entrances)
-        if ports:
-            await self._mesh.mesh(ports)
+
+async def _tried(change: Awaitable[None]) -> None:
+    """What cannot be done for one thing must not keep others from being done."""
+    try:
+        await change
+    except Refusal as refusal:
+        _log.error("balancing could not be changed: %s", refusal.message)
 
 
 def _entry(named: Named) -> Entry:
