@@ -155,3 +155,19 @@ def test_what_is_not_attachable_is_refused_with_the_reason(hosts: list[Machine])
     assert "Could not attach to network closed" in refused.stderr
     assert "network closed not manually attachable" in refused.stderr
     a.docker("network rm closed")
+
+
+def test_a_published_port_answers_on_every_host_and_sees_the_client(hosts: list[Machine]) -> None:
+    a = hosts[0]
+    a.docker("service create -q --detach --name pub --replicas 2 -p 8080:80 nginx")
+    for client in hosts:
+        for host in hosts:
+            url = f"http://{host.address}:8080/cgi-bin/who.cgi"
+            wait_for(lambda url=url, client=client: client.address in page(client, url), 20)
+    a.docker("service rm pub")
+    wait_for(lambda: not page(a, f"http://{hosts[1].address}:8080/"), 15)
+
+
+def page(host: Machine, url: str) -> str:
+    """What the page says, "" for no answer."""
+    return host.sh(f"curl -s -m 3 {url}", check=False).stdout
