@@ -21,12 +21,16 @@ _Slot = tuple[str, int]
 class HostPorts:
     def __init__(self) -> None:
         self._taken: dict[_Slot, dict[Address, str]] = {}
+        self._notes: dict[_Slot, str] = {}
         self._next: dict[str, int] = {}
 
-    def take(self, owner: str, ports: Iterable[PublishedPort]) -> None:
-        """These ports are `owner`'s (an endpoint id) now."""
+    def take(self, owner: str, ports: Iterable[PublishedPort], note: str = "") -> None:
+        """These ports are `owner`'s (an endpoint id) now. `note` is told to whoever wants them too."""
         for port in ports:
-            self._taken.setdefault((port.protocol, port.host_port), {})[port.host_ip] = owner
+            slot = (port.protocol, port.host_port)
+            self._taken.setdefault(slot, {})[port.host_ip] = owner
+            if note:
+                self._notes[slot] = note
 
     def free(self, owner: str, ports: Iterable[PublishedPort]) -> None:
         """Give back those of `ports` that are `owner`'s."""
@@ -37,6 +41,10 @@ class HostPorts:
                 del holders[port.host_ip]
                 if not holders:
                     del self._taken[slot]
+                    self._notes.pop(slot, None)
+
+    def note(self, port: PublishedPort) -> str:
+        return self._notes.get((port.protocol, port.host_port), "")
 
     def same(self, port: PublishedPort) -> bool:
         """Whether exactly this address and port are taken."""

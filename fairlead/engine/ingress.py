@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -132,7 +132,10 @@ class Ingress:
             await self._fabric.kernel.attempt(self._fabric.wiring.unpublish(replace(outer, published=tuple(gone))))
             await self._fabric.publisher.withdraw(outer.id, gone)
         kept = [port for port in outer.published if port not in gone]
-        new = await self._held(outer, sorted(wanted - set(kept), key=str))
+        owners = {port: shown.service.service for key, shown in self._mesh.shown.items() for port in _published(key)}
+        for port in kept:
+            self._fabric.host_ports.take(outer.id, [port], _note(owners.get(port, "")))
+        new = await self._held(outer, {port: owners[port] for port in sorted(wanted - set(kept), key=str)})
         if new:
             await self._fabric.kernel.attempt(self._fabric.wiring.publish(replace(outer, published=tuple(new))))
             await self._fabric.publisher.carry(outer, new)
@@ -141,21 +144,26 @@ class Ingress:
             await self._fabric.store.commit([records.put(shown)])
             self._fabric.state.put_endpoint(shown)
 
-    async def _held(self, outer: Endpoint, ports: Sequence[PublishedPort]) -> list[PublishedPort]:
-        """Those of the ports that are this host's to give."""
+    async def _held(self, outer: Endpoint, ports: Mapping[PublishedPort, str]) -> list[PublishedPort]:
+        """Those of the ports, each a service's, that are this host's to give."""
         held = []
-        for port in ports:
+        for port, service in ports.items():
             if self._fabric.host_ports.overlapping(port):
-                _log.error("port %d/%s of the routing mesh is taken by a container", port.host_port, port.protocol)
+                words = "port %d/%s of service %s is not shown here: a container has it"
+                _log.error(words, port.host_port, port.protocol, service)
                 continue
             try:
                 await self._fabric.ports.hold(holds([port]))
             except Refusal as refusal:
-                _log.error("port %d/%s of the mesh: %s", port.host_port, port.protocol, refusal.message)
+                _log.error("a port of service %s is not shown here: %s", service, refusal.message)
                 continue
-            self._fabric.host_ports.take(outer.id, [port])
+            self._fabric.host_ports.take(outer.id, [port], _note(service))
             held.append(port)
         return held
+
+
+def _note(service: str) -> str:
+    return f"by service {service}, on every node of the swarm" if service else ""
 
 
 def _published(key: MeshKey) -> Iterable[PublishedPort]:

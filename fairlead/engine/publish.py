@@ -125,8 +125,10 @@ class Publisher:
 
     def _conflict(self, endpoint: Endpoint, ports: Iterable[PublishedPort]) -> Failed:
         blocked = next(port for port in ports if self._taken.overlapping(port))
-        if self._taken.same(blocked):
-            return Failed(f"Bind for {_socket(blocked.host_ip, blocked.host_port)} failed: port is already allocated")
+        note = self._taken.note(blocked)
+        if note or self._taken.same(blocked):
+            words = f"Bind for {_socket(blocked.host_ip, blocked.host_port)} failed: port is already allocated"
+            return Failed(f"{words} ({note})" if note else words)
         return _bind_failure(endpoint, blocked, "address already in use")
 
     async def _hold(self, endpoint: Endpoint, choices: Sequence[_Choice]) -> None:

@@ -47,7 +47,8 @@ async def open_ingress(node: Node, address: str) -> None:
 
 async def tell(world: Hosts, *tasks: str) -> None:
     ends = {str(node.address): end(node) for node in world.nodes}
-    service = MeshService(KEY, tuple(MeshBackend(ip_interface(task).ip, TARGET) for task in tasks))
+    backends = tuple(MeshBackend(ip_interface(task).ip, TARGET) for task in tasks)
+    service = MeshService(KEY, backends, service="web")
     for node in world.nodes:
         with node.inside():
             await node.engine.ingress.entrances(ends)
@@ -80,7 +81,7 @@ async def test_containers_of_a_host_may_ask_it(world: tuple[Hosts, Answerers]) -
 async def test_a_port_of_the_mesh_is_nobody_elses(world: tuple[Hosts, Answerers]) -> None:
     made, _ = world
     node = made.nodes[0]
-    with node.inside(), pytest.raises(Refusal, match="port is already allocated"):
+    with node.inside(), pytest.raises(Refusal, match=r"already allocated \(by service web,"):
         await node.run("web", ports=(PortRequest(80, host_ports=(PUBLISHED, PUBLISHED)),))
 
 
