@@ -177,6 +177,7 @@ class Reconcile:
                         await self._fabric.publisher.restore(endpoint)
                 if self._fabric.resolvers.setting(sandbox, endpoints) is Setting.EMBEDDED:
                     await self._answer_again(container, sandbox)
+                await self._sandboxes.complete(container)
             except Refusal as refusal:
                 _log.error("a sandbox could not be resumed: %s", refusal.message, extra={"container": container.name})
 

@@ -163,6 +163,12 @@ class Sandboxes:
                 return False
             return True
 
+    async def complete(self, container: Container) -> None:
+        """Do what the last daemon may have left undone of a container that runs: its way out."""
+        async with self._fabric.turns.of(container.id):
+            if container.id in self._state.sandboxes:
+                await self._keep_way_out(container)
+
     async def _keep_way_out(self, container: Container) -> None:
         """The networks of a running container changed: bring or take the leg that leads outside besides."""
         endpoints, wanted = self._state.endpoints_of(container.id), self.attachments(container)
