@@ -144,6 +144,7 @@ class Agent:
             await discovery.tell(told.peers, told.keys)
         if news.networks is not None or news.node is not None:
             await self._executor.networks.ensure_ingress()
+            self._executor.look_for_unused_networks()
 
     async def ask(self, name: str, body: bytes, patience: float = 5.0) -> bytes:
         """A call to the leading manager, found wherever it is. Raises Unavailable when there is none in time, and the

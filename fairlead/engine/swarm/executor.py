@@ -83,6 +83,10 @@ class Executor:
         for runner in self._runners.values():
             runner.wake()
 
+    def look_for_unused_networks(self) -> None:
+        """A network that was removed while no task was on it goes now."""
+        self._ended.set()
+
     @property
     def statuses(self) -> Mapping[str, TaskStatus]:
         """Of all tasks about which something can be told."""

@@ -40,9 +40,12 @@ class TaskNetworks:
         await self._ensure(network)
 
     async def ensure_ingress(self) -> None:
-        """The routing mesh enters at every node that has an address on the ingress network."""
+        """The routing mesh enters at every node that has an address on the ingress network, while there is one."""
         network = next((one for one in self._told.networks.values() if one.spec.ingress), None)
-        if network is None or self._overlays is None:
+        if self._overlays is None:
+            return
+        if network is None:
+            await self._engine.ingress.close()
             return
         await self._ensure(network)
         own = next((one for one in self._told.node.attachments if one.network_id == network.id), None)
@@ -79,7 +82,8 @@ class TaskNetworks:
         """Let go of swarm networks that none of `tasks` (those that live) and no endpoint needs."""
         needed = {one.network_id for task in tasks for one in task.attachments}
         for network in list(self._engine.state.networks.values()):
-            if network.scope != SWARM or network.ingress or network.id in needed:
+            entrance = network.ingress and network.id in self._told.networks
+            if network.scope != SWARM or entrance or network.id in needed:
                 continue
             async with self._turns.of(network.id):
                 if self._engine.state.users_of(network.id):

@@ -60,6 +60,10 @@ class ScriptedManager:
     def say(self, difference: Difference) -> None:
         self._put(News(difference=difference))
 
+    def say_networks(self, networks: tuple[SwarmNetwork, ...], node: Node) -> None:
+        self.networks, self.node = networks, node
+        self._put(News(networks=networks, node=node))
+
     def cut(self) -> None:
         """The connection of the session breaks."""
         self._lines.put_nowait(None)

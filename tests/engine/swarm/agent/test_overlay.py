@@ -88,3 +88,16 @@ async def test_the_network_goes_with_the_last_task_and_stands_after_a_restart(sp
     spanning.manager.wish("t1", S.SHUTDOWN)
     spanning.manager.wish("t2", S.SHUTDOWN)
     await eventually(lambda: NET not in spanning.engine.state.networks)
+
+
+async def test_the_mesh_has_its_entrance_here_while_the_swarm_has_an_ingress(spanning: Member) -> None:
+    pool = Pool(ip_network("10.0.0.0/24"), IPv4Address("10.0.0.1"), requested=True)
+    options = {"com.docker.network.driver.overlay.vxlanid_list": "4096"}
+    spec = NetworkSpec("ingress", "overlay", ingress=True)
+    ingress = SwarmNetwork("pvhupr4ffqczivbsjhnd8cdju", spec, "overlay", options, (pool,), (4096,), allocated=True)
+    own = Attachment(ingress.id, (ip_interface("10.0.0.2/24"),))
+    spanning.manager.say_networks((ingress,), replace(spanning.manager.node, attachments=(own,)))
+    state = spanning.engine.state
+    await eventually(lambda: bool(state.endpoints_on(ingress.id)))
+    spanning.manager.say_networks((), replace(spanning.manager.node, attachments=()))
+    await eventually(lambda: ingress.id not in state.networks)
