@@ -19,6 +19,7 @@ import click
 from bench import (
     clusters,
     figures,
+    rows_balance,
     rows_containers,
     rows_dns,
     rows_kernel,
@@ -45,7 +46,8 @@ GROUPS = {
 }
 SWARM_GROUPS = {"swarm": rows_swarm.measure}
 """Their engines are swarms of three."""
-KERNEL = "kernel"
+KERNEL, BALANCE = "kernel", "balance"
+"""No engine takes part in these."""
 QUICK = ("networks", "reads", "containers", "dns")
 ROUNDS, FEW_ROUNDS = 15, 5
 
@@ -54,6 +56,8 @@ def _measure(name: str, rounds: int) -> list[figures.Figure]:
     if name == KERNEL:
         with netns.entered_descriptor(netns.make_namespace()):
             return asyncio.run(rows_kernel.measure(5 * rounds))
+    if name == BALANCE:
+        return rows_balance.measure(rounds)
     if name in SWARM_GROUPS:
         with clusters.both() as (our_swarm, peer_swarm):
             return SWARM_GROUPS[name](our_swarm, peer_swarm, rounds)
@@ -62,7 +66,7 @@ def _measure(name: str, rounds: int) -> list[figures.Figure]:
 
 
 @click.command()
-@click.argument("groups", nargs=-1, type=click.Choice([*GROUPS, *SWARM_GROUPS, KERNEL]))
+@click.argument("groups", nargs=-1, type=click.Choice([*GROUPS, *SWARM_GROUPS, BALANCE, KERNEL]))
 @click.option("--quick", is_flag=True, help=f"Only {', '.join(QUICK)}, and {FEW_ROUNDS} rounds of each.")
 @click.option("--rounds", default=None, type=int, help=f"Samples of each engine for each row (default {ROUNDS}).")
 @click.option(
@@ -76,7 +80,7 @@ def main(groups: tuple[str, ...], quick: bool, rounds: int | None, output: Path 
     path = output or Path("bench/results") / time.strftime("%Y%m%d-%H%M%S.json")
     found: list[figures.Figure] = []
     failed: list[str] = []
-    for name in groups or (QUICK if quick else (*GROUPS, *SWARM_GROUPS, KERNEL)):
+    for name in groups or (QUICK if quick else (*GROUPS, *SWARM_GROUPS, BALANCE, KERNEL)):
         click.echo(f"{name} ({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})", err=True)
         try:
             found += _measure(name, rounds or (FEW_ROUNDS if quick else ROUNDS))
