@@ -39,10 +39,11 @@ class Request:
 @dataclass(slots=True)
 class Run:
     """One plan on its way. `changed` holds the undo operations in the order of the changes, `made` the links (namespace
-    and name) that undo will remove anyway."""
+    and name) that undo will remove anyway; whether anything will be undone at all, `undoes` tells."""
 
     host: Place
     reaper: Reaper
+    undoes: bool = True
     changed: list[Operation] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     made: set[tuple[str, str]] = field(default_factory=set)
@@ -170,7 +171,7 @@ class Executor:
 
     def attempt(self, plan: Plan) -> list[Exception]:
         """As much as possible, in order; returns what failed."""
-        run = Run(self.host, self._reaper)
+        run = Run(self.host, self._reaper, undoes=False)
         try:
             for operation in plan.operations:
                 self._step(run, operation)

@@ -127,12 +127,13 @@ def _veth(run: Run, operation: AddVeth) -> _Making:
         group=NEWBORN,
         data=links.veth_data(operation.peer, operation.peer_mac, operation.mtu, target),
     )
-    prepare = links.change(
-        operation.name, links.Change(alias=operation.alias or None, group=0, silent6=True, port=operation.port)
+    # Up and silent in one message, although the kernel raises the link first: without a carrier, since the peer is
+    # still down, IPv6 does not begin.
+    finish = links.change(
+        operation.name, links.Change(up=True, alias=operation.alias or None, group=0, silent6=True, port=operation.port)
     )
-    finish = (prepare, links.change(operation.name, links.Change(up=True)))
     adopt = (links.change(operation.name, links.Change(master=master)),)
-    return _Making(birth, place, place, _same_kind("veth", operation.alias), finish, adopt)
+    return _Making(birth, place, place, _same_kind("veth", operation.alias), (finish,), adopt)
 
 
 def _bridge(run: Run, operation: AddBridge) -> _Making:

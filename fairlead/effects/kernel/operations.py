@@ -226,8 +226,10 @@ def _delete_link(run: Run, place: Place, operation: DelLink) -> None:
 
 def _set_link(run: Run, operation: SetLink) -> None:
     words, place = in_words(operation), run.place(operation.ns)
-    run.flush()
-    undo = None if (place.path, operation.name) in run.made else _former_link(place, operation)
+    undo = None
+    if run.undoes and (place.path, operation.name) not in run.made:
+        run.flush()
+        undo = _former_link(place, operation)
     messages: list[Message] = []
     name = operation.name
     if operation.rename and operation.rename != name:
