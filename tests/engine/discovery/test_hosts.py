@@ -117,6 +117,22 @@ async def test_stale_entries_of_a_node_that_missed_everything_do_not_survive_its
     assert abc[2].reaches("c", "10.0.1.51")
 
 
+async def test_connections_outlive_gossip_that_is_lost_on_a_wire_that_is_not(abc: Town) -> None:
+    for rule in (
+        "add table inet cut",
+        "add chain inet cut in { type filter hook input priority -300 ; }",
+        "add rule inet cut in th dport 7946 drop",
+    ):
+        run("nft", rule, ns=abc[2].place)
+    await within(15, lambda: not abc.resolve(abc[0], "a", "c") and not abc.resolve(abc[1], "b", "c"))
+    await abc[0].overlays.settled()
+    assert abc[0].reaches("a", "10.0.1.13")
+    assert abc[2].reaches("c", "10.0.1.11")
+    run("nft", "delete table inet cut", ns=abc[2].place)
+    await abc.agree(5)
+    await within(1, lambda: abc.resolve(abc[0], "a", "c") == {"10.0.1.13"})
+
+
 async def test_a_partition_heals_without_a_trace(abc: Town) -> None:
     before = abc.rows(abc[0])
     abc.cut(abc[1])
