@@ -24,7 +24,6 @@ from fairlead.model.ruleset import (
     Chain,
     Ct,
     Element,
-    InSet,
     Match,
     Reject,
     Rule,
@@ -32,10 +31,12 @@ from fairlead.model.ruleset import (
     Statement,
     Table,
     Transaction,
+    Verdict,
     VerdictMap,
 )
 
 VERSIONS = (4, 6)
+UNSERVED, LOST = Verdict("goto", "unserved"), Verdict("goto", "lost")
 _TCP = 6
 
 
@@ -44,24 +45,23 @@ def sandbox_table() -> Table:
     keys = {version: (destination(version),) for version in VERSIONS}
     ways = (Rule((VerdictMap(key, f"ways{version}"),), "a virtual address") for version, key in keys.items())
     balance = Chain("balance", tuple(ways), "nat", "output", DSTNAT)
-    refuse = Chain("refuse", tuple(_refusals()), "filter", "output", FILTER)
-    return Table(FAMILY, NAME, tuple(_sets()), (*chains(dict(keys)), balance, refuse))
+    looked = (Rule((VerdictMap(key, f"refused{version}"),), "nobody to go to") for version, key in keys.items())
+    refuse = Chain("refuse", tuple(looked), "filter", "output", FILTER)
+    return Table(FAMILY, NAME, tuple(_sets()), (*chains(dict(keys)), *_refusals(), balance, refuse))
 
 
 def _sets() -> Iterator[Set]:
     for version, address in ADDRESS.items():
-        yield Set(f"virtual{version}", (address,))
         yield Set(f"ways{version}", (address,), ("verdict",))
         yield Set(f"slots{version}", (address, "mark"), (address,))
-        yield Set(f"gone{version}", (address,))
+        yield Set(f"refused{version}", (address,), ("verdict",))
 
 
-def _refusals() -> Iterator[Rule]:
-    for version in VERSIONS:
-        unserved = InSet((destination(version),), f"virtual{version}")
-        yield from rejections("nobody serves this virtual address", unserved)
-        gone = InSet((destination(version),), f"gone{version}")
-        yield from rejections("the backend of this connection is gone", gone, Match(Ct("status"), "&", ("dnat",)))
+def _refusals() -> Iterator[Chain]:
+    """Every packet that leaves pays one look-up for both."""
+    yield Chain(UNSERVED.chain, tuple(rejections("nobody serves this virtual address")))
+    balanced = Match(Ct("status"), "&", ("dnat",))
+    yield Chain(LOST.chain, tuple(rejections("the backend of this connection is gone", balanced)))
 
 
 def rejections(comment: str, *matches: Statement) -> Iterator[Rule]:
@@ -91,7 +91,7 @@ class Balanced:
     def head(self) -> Iterator[Element]:
         """What leads to the slots."""
         vip, version = self.service.vip, self.service.vip.version
-        yield Element(f"virtual{version}", (vip,))
+        yield Element(f"refused{version}", (vip,), UNSERVED)
         if self.slots:
             yield Element(f"ways{version}", (vip,), way(self.service.algorithm, len(self.slots)))
 
@@ -136,7 +136,7 @@ class Services:
 
 
 def _gone(address: Address) -> Element:
-    return Element(f"gone{address.version}", (address,))
+    return Element(f"refused{address.version}", (address,), LOST)
 
 
 def _difference(old: Balanced | None, new: Balanced | None) -> tuple[list[Element], list[Element]]:

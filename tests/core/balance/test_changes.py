@@ -21,7 +21,7 @@ from fairlead.core.balance.service import (
     VirtualService,
     algorithm,
 )
-from fairlead.core.balance.virtual import Services
+from fairlead.core.balance.virtual import LOST, Services
 from fairlead.model.errors import Invalid
 from fairlead.model.network import Address
 from fairlead.model.ruleset import Data, Element, Key, Transaction
@@ -104,10 +104,10 @@ def test_who_left_for_good_is_gone_until_somebody_has_the_address_again() -> Non
     assert services.gone == frozenset()
     services, change = services.changed({vip: VirtualService(vip, (Backend(task(3)),))})
     assert services.gone == {task(2)}
-    assert change.add == (Element("gone4", (task(2),)),)
+    assert change.add == (Element("refused4", (task(2),), LOST),)
     services, change = services.changed({other: VirtualService(other, (Backend(task(2)),))})
     assert services.gone == frozenset()
-    assert Element("gone4", (task(2),)) in change.remove
+    assert Element("refused4", (task(2),), LOST) in change.remove
 
 
 def test_nothing_is_written_for_what_is_so_already() -> None:
