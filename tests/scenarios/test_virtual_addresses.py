@@ -8,12 +8,14 @@ three  10.0.1.13 ┘
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -171,3 +173,14 @@ async def test_other_connections_are_left_alone(street: Street) -> None:
     await street.balance("one")
     await street.balance("two")
     assert ask(street.places["client"], str(street.address(11)), PORT).name == "one"
+
+
+async def test_no_connection_fails_while_backends_come_and_go(street: Street) -> None:
+    """Each is told to leave before it stops, as a rolling update does."""
+    await street.balance("one")
+    asking = asyncio.create_task(asyncio.to_thread(street.ask, 200))
+    names = [BACKENDS[number % 3] for number in range(60)]
+    for before, now in pairwise(names):
+        await street.balance(before, now)
+        await street.balance(now, leaving=(before,))
+    assert sum((await asking).values()) == 200
