@@ -145,7 +145,12 @@ class House:
         )
         self.engine = Engine(self.config, world)
         publish = self.engine.events.publish
-        self.engine.events.publish = lambda event: (self.events.append(event), publish(event))[1]  # type: ignore[method-assign]
+
+        def heard(event: Event) -> None:
+            self.events.append(event)
+            publish(event)
+
+        self.engine.events.publish = heard  # type: ignore[method-assign]
         self.state, self.fabric = self.engine.state, self.engine.fabric
         self.networks, self.sandboxes = self.engine.networks, self.engine.sandboxes
         documents = world.store.load()

@@ -53,7 +53,7 @@ def advertisement(kind: int, source: str, about: str) -> bytes:
 
 
 OWN_LINK_LOCAL = str(link_local(EVIL_MAC))
-HONEST = {
+HONEST: dict[str, Callable[[], bytes]] = {
     "own addresses": lambda: ethernet(EVIL_MAC, VICTIM_MAC, _IPV4, payload()),
     "asks for an address": lambda: ethernet(
         EVIL_MAC, BROADCAST, _ARP, arp(1, EVIL_MAC, "10.0.1.5", "00:00:00:00:00:00", "10.0.1.6") + MARK
@@ -65,7 +65,7 @@ HONEST = {
         EVIL_MAC, "33:33:00:00:00:01", _IPV6, advertisement(136, OWN_LINK_LOCAL, OWN_LINK_LOCAL)
     ),
 }
-FORGED = {
+FORGED: dict[str, Callable[[], bytes]] = {
     "another's hardware address": lambda: ethernet(FAR_MAC, VICTIM_MAC, _IPV4, payload()),
     "nobody's hardware address": lambda: ethernet(STRANGER, VICTIM_MAC, _IPV4, payload()),
     "another's IPv4 address": lambda: ethernet(EVIL_MAC, VICTIM_MAC, _IPV4, payload("10.0.1.7")),
