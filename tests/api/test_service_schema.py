@@ -343,6 +343,13 @@ def test_defaults_of_what_is_left_out() -> None:
     assert parsed(body() | {"Mode": {"ReplicatedJob": {"MaxConcurrent": 3}}}).mode.total == 3
 
 
+def test_modes_are_known_in_small_letters_too() -> None:
+    assert parsed(body() | {"Mode": {"replicated": {"Replicas": 2}}}).mode == ServiceMode(REPLICATED, replicas=2)
+    assert parsed(body() | {"Mode": {"global": None, "Replicated": {}}}).mode == ServiceMode(REPLICATED)
+    with pytest.raises(Invalid, match="Mode"):
+        parsed(body() | {"Mode": {"Replicated": {"Replicas": "many"}}})
+
+
 @pytest.mark.parametrize("asked", [one["asked"] for one in recorded("service-specs") if "asked" in one])
 def test_scaling_a_service_of_the_docker_cli_changes_no_task(asked: Json) -> None:
     """`docker service scale` sends the whole spec back as it was shown, with one number changed."""

@@ -17,7 +17,7 @@ from fairlead.engine.ports import Clock, Entropy
 from fairlead.engine.state import State
 from fairlead.engine.swarm.lookup import find
 from fairlead.engine.swarm.standing import INACTIVE, NO_SWARM
-from fairlead.engine.swarm.writing import write
+from fairlead.engine.swarm.writing import settled, write
 from fairlead.model.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal
 from fairlead.model.network import PREDEFINED, SWARM, NetworkSpec
 from fairlead.model.swarm.network import SwarmNetwork
@@ -87,6 +87,7 @@ class SwarmNetworks:
             return [Put(SwarmNetwork(network_id, wanted, created=now, updated=now))]
 
         await write(self._swarm, decide)
+        await settled(self._swarm, lambda snapshot: _allocated(snapshot.networks.get(network_id)))
         return network_id
 
     async def remove(self, reference: str) -> None:
@@ -119,6 +120,11 @@ class SwarmNetworks:
         if spec.ingress and ingress is not None:
             text = f"ingress network ({ingress.id}) is already present"
             raise Conflict(f"rpc error: code = AlreadyExists desc = {text}")
+
+
+def _allocated(network: SwarmNetwork | None) -> bool:
+    """Has it its subnets, or a reason why not?"""
+    return network is None or network.allocated or bool(network.error)
 
 
 def _present(snapshot: Snapshot) -> Sequence[SwarmNetwork]:

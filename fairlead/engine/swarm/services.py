@@ -16,7 +16,7 @@ from fairlead.engine.ports import Clock, Entropy
 from fairlead.engine.swarm import filtering
 from fairlead.engine.swarm.filtering import Filters
 from fairlead.engine.swarm.lookup import find
-from fairlead.engine.swarm.writing import write
+from fairlead.engine.swarm.writing import settled, write
 from fairlead.model.image import RegistryAuth
 from fairlead.model.swarm.node import DOWN
 from fairlead.model.swarm.service import GLOBAL, GLOBAL_JOB, REPLICATED, Service, ServiceSpec
@@ -77,6 +77,7 @@ class Services:
             return [Put(revise.created(service_id, wanted, now))]
 
         await write(self._swarm, decide)
+        await settled(self._swarm, lambda snapshot: _allocated(snapshot.services.get(service_id)))
         return service_id
 
     async def update(
@@ -114,6 +115,11 @@ class Services:
 
     def _name(self, snapshot: Snapshot) -> str:
         return names.suggest(self._entropy.number, lambda name: snapshot.named("service", name) is not None)
+
+
+def _allocated(service: Service | None) -> bool:
+    """Has it its ports and addresses, or a reason why not?"""
+    return service is None or service.endpoint is not None or bool(service.error)
 
 
 def _find(snapshot: Snapshot, reference: str) -> Service:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from fairlead.engine.swarm.swarm import Swarm
 
 ATTEMPTS = 16
+SETTLING = 1.0
+"""Seconds for the leader to give a new object what it allocates; as long as that takes milliseconds, whoever made it
+sees it complete, and its version does not change under the hands of who reads it next."""
 PATIENCE, PAUSE = 10.0, 0.1
 """Seconds that a user waits for a majority of managers (another leader of theirs, say), and between attempts."""
 
@@ -41,3 +44,18 @@ async def write(swarm: Swarm, decide: Callable[[Snapshot], Iterable[Change]]) ->
         else:
             return
     raise Failed("rpc error: code = Unknown desc = the object keeps changing: try again")
+
+
+async def settled(swarm: Swarm, done: Callable[[Snapshot], bool]) -> None:
+    """Returns when `done`, or when the leader does not come to it in time: then it is not waited for."""
+    mirror = swarm.mirror
+    changes = mirror.changes()
+    try:
+        async with asyncio.timeout(SETTLING):
+            while not done(mirror.snapshot):
+                changes.drain()
+                await changes.wait()
+    except TimeoutError:
+        return
+    finally:
+        changes.close()

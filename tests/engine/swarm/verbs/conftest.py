@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fairlead.effects.clock import SystemClock
+from fairlead.engine.swarm import writing
 from fairlead.engine.swarm.mirror import Mirror
 from tests.effects.etcd.conftest import alone, host, house
 from tests.effects.etcd.house import Manager
@@ -30,6 +31,12 @@ async def other(alone: Manager) -> AsyncIterator[Place]:
     await mirror.start()
     yield Place(mirror)
     await mirror.close()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is allocated here, and nobody needs to wait for it."""
+    monkeypatch.setattr(writing, "SETTLING", 0.0)
 
 
 @pytest.fixture

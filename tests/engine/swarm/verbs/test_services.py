@@ -13,6 +13,7 @@ from fairlead.engine.swarm.services import ServiceStatus
 from fairlead.model.errors import Conflict, Failed, Invalid, NotFound, Unavailable
 from fairlead.model.image import RegistryAuth
 from fairlead.model.network import NetworkSpec
+from fairlead.model.swarm.node import READY, Node, NodeStatus
 from fairlead.model.swarm.service import GLOBAL, Service, ServiceMode, ServiceSpec
 from fairlead.model.swarm.states import TaskState
 from fairlead.model.swarm.task import Task, TaskStatus
@@ -140,7 +141,7 @@ async def test_the_status_counts_what_runs_and_what_is_wanted(swarm: Place) -> N
         Task(f"t{slot}", service.id, service.spec.template, "web", slot, "n1", running if slot < 3 else TaskStatus())
         for slot in (1, 2, 3)
     ]
-    await swarm.mirror.write(Put(task) for task in tasks)
+    await swarm.mirror.write([Put(Node("n1", status=NodeStatus(READY))), *map(Put, tasks)])
     assert swarm.services.status(service) == ServiceStatus(running=2, desired=3)
 
 
