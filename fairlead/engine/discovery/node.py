@@ -75,9 +75,13 @@ class GossipNode:
 
     def enter(self, network_id: str) -> None:
         """Take part in a network."""
-        if self._node is not None and network_id not in self._node.networks:
+        if self._node is None or network_id in self._node.networks:
+            return
+        try:
             self._node.join_network(network_id, _now())
-            self._turn()
+        except gossip.GossipError as error:
+            _log.error("nothing is heard of a network: %s", error, extra={"network": network_id})
+        self._turn()
 
     def leave_network(self, network_id: str) -> None:
         if self._node is not None:
@@ -90,7 +94,7 @@ class GossipNode:
             return
         try:
             self._node.set_entry(network_id, TABLE, presence.endpoint_id, encode(presence), _now())
-        except Refused as refused:
+        except (Refused, gossip.GossipError) as refused:
             _log.error("an endpoint cannot be told of: %s", refused, extra={"endpoint": presence.endpoint_id})
         self._turn()
 
