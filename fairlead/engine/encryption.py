@@ -19,11 +19,16 @@ from fairlead.engine.host import Host
 from fairlead.engine.ports import Kernel
 from fairlead.engine.remotes import Remotes
 from fairlead.engine.state import State
+from fairlead.model.errors import Refusal
 from fairlead.model.network import SWARM, Address
 from fairlead.model.plan import AddAssociation, AddPolicy, Operation, Plan
 
 if TYPE_CHECKING:
     from fairlead.model.swarm.cluster import EncryptionKey
+
+EVERY = 60.0
+"""Seconds between two looks at how far sequence numbers are: 2 million packets a second may pass until half of them are
+used up, and as many again before the end."""
 
 _log = logging.getLogger("fairlead.engine.overlay")
 
@@ -36,6 +41,7 @@ class Encryption:
         self._associations: list[AddAssociation] = []
         self._policies: list[AddPolicy] = []
         self._turn = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
 
     async def use(self, keys: Sequence[EncryptionKey], primary: int) -> None:
         """The ring of keys, and the Lamport time of the one to send with."""
@@ -55,11 +61,27 @@ class Encryption:
         if "esp" not in self._host.facts.features or underlay is None or not self._keys:
             return
         async with self._turn:
-            sent, heard = esp.wanted(underlay.address, self.peers(), self._keys, self._primary)
+            carried = await self._kernel.associations(esp.REQUEST_ID)
+            have, led = [association for association, _ in carried], await self._kernel.policies(MARK)
+            counts = {association.spi: packets for association, packets in carried}
+            generation = esp.generation_of(underlay.address, self._keys, self._primary, led, counts)
+            sent, heard = esp.wanted(underlay.address, self.peers(), self._keys, self._primary, generation)
             self._associations, self._policies = [*sent, *heard], esp.policies(sent, underlay.port, MARK)
-            have = [association for association, _ in await self._kernel.associations(esp.REQUEST_ID)]
-            led = await self._kernel.policies(MARK)
             await self._do(esp.changes(self._associations, self._policies, have, led))
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """In a while, whether a sequence of numbers comes to its end."""
+        if self._associations and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.get_running_loop().create_task(self._look_after_a_while())
+
+    async def _look_after_a_while(self) -> None:
+        while self._associations:
+            await asyncio.sleep(EVERY)
+            try:
+                await self.follow()
+            except Refusal as refusal:
+                _log.error("encryption: %s", refusal.message)
 
     async def _do(self, changes: Sequence[Operation]) -> None:
         for fault in await self._kernel.attempt(Plan(tuple(changes))) if changes else ():
@@ -71,6 +93,11 @@ class Encryption:
         if "esp" in self._host.facts.features:
             have = [association for association, _ in await self._kernel.associations(esp.REQUEST_ID)]
             await self._do(esp.changes((), (), have, await self._kernel.policies(MARK)))
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
 
     def expected(self) -> Iterator[Operation]:
         """What has to be there."""

@@ -23,7 +23,7 @@ from fairlead.engine.fabric import Fabric
 from fairlead.engine.networks import Networks
 from fairlead.model.change import Delete, Put
 from fairlead.model.discovery import Presence
-from fairlead.model.errors import Conflict, Failed
+from fairlead.model.errors import Conflict, Failed, Refusal
 from fairlead.model.host import Underlay
 from fairlead.model.network import SWARM, Address, Network
 from fairlead.model.plan import ChangeRules, DelLink, Plan
@@ -91,9 +91,10 @@ class Overlays:
         await self._remotes.settle([network.id for network in self._overlays()])
 
     async def leave(self) -> None:
-        """No swarm any more: every swarm network is forgotten, and packets of all peers are refused."""
+        """No swarm any more: every swarm network is forgotten, and packets of all peers are refused. Containers of
+        users that are still on one lose it."""
         for network in self._overlays():
-            await self.release(network.id)
+            await self._vacate(network)
         self._remotes.forget()
         await self._fabric.encryption.end()
         self._peers.clear()
@@ -102,6 +103,16 @@ class Overlays:
         await self._fabric.host.look()
         gone = Transaction(overlay_underlay.FAMILY, overlay_underlay.NAME, destroy=True)
         await self._fabric.kernel.attempt(Plan((ChangeRules(gone),)))
+
+    async def _vacate(self, network: Network) -> None:
+        """Nothing that goes wrong with one network keeps the others."""
+        try:
+            for user in self._state.endpoints_on(network.id):
+                if user.container_id in self._state.containers:
+                    await self._networks.disconnect(network.id, user.container_id, force=True)
+            await self.release(network.id)
+        except Refusal as refusal:
+            _log.error("a network could not be left: %s", refusal.message, extra={"network": network.id})
 
     async def ensure(self, network: SwarmNetwork, data_address: Address, port: int) -> None:
         """From now on containers can be put on it by its id or name. Idempotent; nothing is in the kernel before its
@@ -208,6 +219,7 @@ class Overlays:
 
     async def close(self) -> None:
         await self._remotes.close()
+        await self._fabric.encryption.close()
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
@@ -228,7 +240,7 @@ def _local(network: SwarmNetwork) -> Network:
         ipv4=4 in versions,
         ipv6=6 in versions,
         ipam_driver=spec.ipam_driver or "default",
-        ipam_options=spec.ipam_options,
+        ipam_options=spec.ipam_options or None,
         pools=tuple(replace(pool, requested=True) for pool in network.pools),
         options=network.options,
         labels=spec.labels,

@@ -27,12 +27,13 @@ def test_both_ends_agree_on_each_direction_and_on_nothing_else() -> None:
     assert set(sent) <= set(there)
     assert set(back) <= set(heard)
     assert len(sent) == 1
-    assert len(heard) == 3
+    assert len(heard) == 3 * esp.GENERATIONS
     assert not {each.key for each in sent} & {each.key for each in heard}
 
 
 def test_no_two_ways_share_a_key_or_an_spi_at_their_end() -> None:
-    every = [esp.association(key, a, b) for key in RING for a in NODES for b in NODES if a != b]
+    ways = [(a, b) for a in NODES for b in NODES if a != b]
+    every = [esp.association(key, a, b, each) for key in RING[:3] for a, b in ways for each in range(esp.GENERATIONS)]
     assert len({each.key for each in every}) == len(every)
     assert len({(each.destination, each.spi) for each in every}) == len(every)
     assert all(len(each.key) == 20 and each.spi >= 256 for each in every)
@@ -62,6 +63,22 @@ def test_at_no_step_does_a_policy_lead_nowhere(
         assert all((each.destination, each.spi) in associations for each in policies.values())
     assert associations == {(each.destination, each.spi) for each in (*later_sent, *later_heard)}
     assert set(policies.values()) == set(later_led)
+
+
+def test_a_sender_goes_on_before_its_numbers_end() -> None:
+    """And the other end understands it; a new key begins anew; a restart goes on where it was."""
+    a, b = NODES[:2]
+    _, understood = esp.wanted(b, [a], ring(3), 2)
+    generation, packets = 0, esp.ENOUGH
+    for step in range(1, esp.GENERATIONS + 3):
+        sent, _ = esp.wanted(a, [b], ring(3), 2, generation)
+        assert set(sent) <= set(understood)
+        led = esp.policies(sent, PORT, MARK)
+        assert esp.generation_of(a, ring(3), 2, led, {sent[0].spi: packets - 1}) == generation
+        generation = esp.generation_of(a, ring(3), 2, led, {sent[0].spi: packets})
+        assert generation == min(step, esp.GENERATIONS - 1)
+        assert esp.generation_of(a, ring(4), 3, led, {}) == 0
+    assert esp.generation_of(a, [], 0, [], {}) == 0
 
 
 def test_neighbouring_rings_understand_each_other() -> None:

@@ -211,8 +211,8 @@ async def test_leaving_the_swarm_takes_everything_away(pair: Hosts) -> None:
     await a.put("web", red="10.0.1.5")
     with pytest.raises(Conflict, match="network red still has endpoints here: web"):
         await a.overlays.release(a.state.network("red").id)
-    await a.stop("web")
     await a.overlays.leave()
+    assert not a.state.endpoints
     assert a.state.find_network("red") is None
     assert "fairlead-underlay" not in run("nft", "list", "tables", ns=a.place)
     await a.check()
