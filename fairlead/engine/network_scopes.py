@@ -52,11 +52,19 @@ class NetworkScopes:
         """By id, name or prefix, of any scope or the one given: first what this host has. Raises NotFound, or Invalid
         when ambiguous."""
         try:
-            return self._local.find(reference, scope)
+            found = self._local.find(reference, scope)
         except NotFound:
             if scope == LOCAL or not self._swarm.formed:
                 raise
             return self._swarm.networks.find(reference)
+        return self._successor(found) or found
+
+    def _successor(self, found: Network) -> SwarmNetwork | None:
+        """A swarm network that was removed lingers on this host while its containers stop: whoever names it means the
+        one that has its name since."""
+        if found.scope != SWARM:
+            return None
+        return next((one for one in self._shared() if one.name == found.name and one.id != found.id), None)
 
     async def create(self, spec: NetworkSpec) -> tuple[str, str]:
         """Make a network; its id and a warning ("" for none). Raises `Refusal` and leaves nothing."""

@@ -282,6 +282,13 @@ def test_every_spec_comes_back_as_it_was(spec: ServiceSpec) -> None:
     assert parsed(spec_json(spec)) == spec
 
 
+@pytest.mark.parametrize("exchange", [one for one in recorded("service-specs") if "asked" in one])
+def test_what_is_shown_and_sent_back_changes_no_task(exchange: Json) -> None:
+    """Scaling is reading the spec and writing it with another number."""
+    asked = parsed(exchange["asked"])
+    assert parsed(spec_json(asked)) == asked
+
+
 @settings(max_examples=30)
 @given(specs)
 def test_what_is_shown_with_defaults_means_the_same(spec: ServiceSpec) -> None:

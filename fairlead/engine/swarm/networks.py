@@ -113,7 +113,8 @@ class SwarmNetworks:
         self._swarm.mirror  # noqa: B018 - raises what keeps this manager from its seat
 
     def _check_unique(self, spec: NetworkSpec, snapshot: Snapshot) -> None:
-        local = any(network.name == spec.name for network in self._state.networks.values())
+        # A swarm network that was removed lingers on this host until its last container has stopped.
+        local = any(network.name == spec.name and network.scope != SWARM for network in self._state.networks.values())
         if local or snapshot.named("network", spec.name) is not None:
             raise Conflict(f"network with name {spec.name} already exists")
         ingress = snapshot.ingress()
