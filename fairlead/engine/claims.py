@@ -25,6 +25,7 @@ from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import NotAllowed
 from fairlead.model.ids import short
 from fairlead.model.network import Address, Network
+from fairlead.model.sandbox import INGRESS
 
 IFNAME = "com.docker.network.endpoint.ifname"
 IFACE_PREFIX = "com.docker.network.container_iface_prefix"
@@ -82,7 +83,7 @@ class Claims:
             network_id=network.id,
             container_id=container.id,
             sandbox=place.sandbox,
-            name=f"gateway_{short(place.sandbox)}" if wish.egress else container.name,
+            name=_leg_name(container, place) if wish.egress else container.name,
             ifname=ifname,
             mac=wish.spec.mac.lower() or _mac(container, network, ipv4, ipv6),
             ipv4=ipv4,
@@ -127,6 +128,11 @@ def names_of(container: Container, wish: Attachment, network: Network) -> tuple[
 def gives_names(network: Network) -> bool:
     """Whether containers on it are known by name."""
     return not network.predefined and DRIVERS[network.driver].can.names
+
+
+def _leg_name(container: Container, place: Place) -> str:
+    """What the endpoint on `docker_gwbridge` is called."""
+    return f"gateway_{INGRESS if container.id == INGRESS else short(place.sandbox)}"
 
 
 def _mac(container: Container, network: Network, ipv4: IPv4Interface | None, ipv6: IPv6Interface | None) -> str:
