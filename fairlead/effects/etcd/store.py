@@ -27,9 +27,9 @@ from fairlead.model.errors import Failed, Unavailable
 from fairlead.model.swarm.errors import Deposed, NameTaken, Outdated, Untouched
 from fairlead.model.swarm.store import Entry, Fence, Write
 
-PATIENCE = 3.5
-"""Seconds that a commit or a read may take, and then that it may take to find out what became of it."""
-SETTLING = 1.5
+PATIENCE, SETTLING = 1.5, 6.0
+"""Seconds that a commit or a read may take, and then that it may take to find out what became of it. A member asks
+nothing twice by itself: what it passed to a leader that is dead is lost, so it is better soon asked again."""
 PAGE = 1000
 """Objects per answer when everything is read."""
 
@@ -125,7 +125,7 @@ class EtcdStore:
             async with asyncio.timeout(patience):
                 while True:
                     try:
-                        return await self._gateway.call("kv/txn", question, patience)
+                        return await self._gateway.call("kv/txn", question, PATIENCE)
                     except (Refused, Interrupted, Unreachable):
                         await asyncio.sleep(0.1)
         except TimeoutError:

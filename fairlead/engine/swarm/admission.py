@@ -99,9 +99,17 @@ class Admission:
             raise NotAllowed(f"node {node.id} is not a manager")
         certificate = self._issue_consensus(cluster, request.consensus_csr, peer)
         await self._write(lambda snapshot: seated(node.id, request.address, snapshot))
-        initial = await self._hands.consensus.add(peer_url(request.address), node.id)
+        initial = await self._add_member(peer_url(request.address), node.id)
         _log.info("a manager takes its seat", extra={"node": node.id, "address": request.address})
         return encode(SeatAnswer(initial, self._store_key, certificate))
+
+    async def _add_member(self, url: str, name: str) -> str:
+        """Who asks has no data: a member that ran there before has lost it, and is replaced."""
+        consensus = self._hands.consensus
+        for member in await consensus.members():
+            if member.peer_url == url and member.started:
+                await consensus.remove(member.id)
+        return await consensus.add(url, name)
 
     def _cluster(self) -> Cluster:
         cluster = self._mirror.snapshot.cluster

@@ -39,6 +39,8 @@ RETRY = 1.0
 """Seconds between attempts at what did not succeed."""
 ENTRY = 20.0
 """Seconds that a user waits for a node to be in the swarm."""
+COUNTED = 15.0
+"""Seconds after which a demoted manager goes though the others still count on it: they may have begun anew."""
 EXPIRED = "Swarm certificates have expired. To replace them, leave the swarm and join again."
 TIMEOUT = (
     "Timeout was reached before node joined. The attempt to join the swarm will continue in the background. "
@@ -69,6 +71,7 @@ class Membership:
         self._trust = ""
         self._role = ""
         self._renew_at = 0
+        self._risen = 0.0
         self._running: list[asyncio.Task[None]] = []
 
     @cached_property
@@ -288,15 +291,13 @@ class Membership:
         """Have a seat as a manager, none as a worker."""
         identity = self._own()
         if not identity.peer.manager:
-            if self._seat is not None or identity.consensus_certificate:
-                seat, self._seat = self._seat or self.new_seat(), None
-                await seat.close(forget=True)
-                bare = replace(identity, store_key="", consensus_certificate="", consensus_key="")
-                await self.save(bare)
+            await self._stand_up(identity)
             return
+        if self._seat is not None and self._risen:
+            await self._sit_down_again(self._seat, identity)
         if self._seat is not None:
             return
-        seat = self.new_seat()
+        identity, seat = self._own(), self.new_seat()
         if identity.consensus_certificate:
             start = ConsensusStart(identity.peer.node_id, peer_url(identity.advertise), files_of(identity))
         else:
@@ -311,6 +312,30 @@ class Membership:
             raise
         self._seat = seat
         self._seat_changed()
+
+    async def _sit_down_again(self, seat: Seat, identity: Identity) -> None:
+        """Demoted, and promoted before the seat was given up."""
+        if seat.majority and not await seat.taken_out():
+            seat.stand()
+            self._risen = 0.0
+        else:
+            await self._stand_up(identity)
+
+    async def _stand_up(self, identity: Identity) -> None:
+        """Give the seat up, once the other managers do not count on it any more: before that its consensus member may
+        be needed for a majority. Raises Unavailable while they do."""
+        if self._seat is None and not identity.consensus_certificate:
+            return
+        if self._seat is not None:
+            now = self._engine.clock.monotonic()
+            self._risen = self._risen or now
+            await self._seat.stand_down()
+            if not await self._seat.taken_out() and now - self._risen < COUNTED:
+                raise Unavailable("the other managers still count on this one")
+        seat, self._seat, self._risen = self._seat or self.new_seat(), None, 0.0
+        await seat.close(forget=True)
+        self._seat_changed()
+        await self.save(replace(identity, store_key="", consensus_certificate="", consensus_key=""))
 
     def new_seat(self) -> Seat:
         return Seat(self._engine, self.hands, self._seat_changed)

@@ -146,6 +146,11 @@ class Consensus(Protocol):
         """`forget` removes its data too."""
         ...
 
+    @property
+    def removed(self) -> bool:
+        """The others have put this member out; it does not run any more."""
+        ...
+
     async def members(self) -> Sequence[ConsensusMember]: ...
 
     async def add(self, peer_url: str, name: str) -> str:

@@ -55,7 +55,7 @@ class Seat:
         self._hands, self._changed = hands, changed
         self._calls: Mapping[str, Answerer] = {}
         self._leader: Leader | None = None
-        self._node_id = self._leader_id = ""
+        self._node_id = self._leader_id = self._url = ""
         self._standing: asyncio.Task[None] | None = None
         self._running: list[asyncio.Task[None]] = []
         self._ready = asyncio.Event()
@@ -78,7 +78,8 @@ class Seat:
     async def open(self, start: ConsensusStart, identity: Identity) -> None:
         """Start the consensus member, and take the seat as soon as there is a majority. Raises Failed when the member
         does not start."""
-        self._node_id, self._believed = identity.peer.node_id, start.files.trust
+        self._node_id, self._url = identity.peer.node_id, start.peer_url
+        self._believed = start.files.trust
         store = self._hands.seal(await self._hands.consensus.start(start), identity.store_key)
         self._run(self._take(store, identity))
 
@@ -99,12 +100,25 @@ class Seat:
             await self.mirror.close()
         await self._hands.consensus.stop(forget=forget)
 
+    def stand(self) -> None:
+        """Be a candidate for leadership."""
+        if self._standing is None and self._leader is not None:
+            self._standing = asyncio.create_task(self._leader.run())
+
     async def stand_down(self) -> None:
         """Lead no more, and stand for it no more."""
         standing, self._standing = self._standing, None
         if standing is not None:
             standing.cancel()
             await asyncio.gather(standing, return_exceptions=True)
+
+    async def taken_out(self) -> bool:
+        """Have the others taken this manager out of the consensus?"""
+        if self._hands.consensus.removed:
+            return True
+        with suppress(Unavailable):
+            return all(member.peer_url != self._url for member in await self._hands.consensus.members())
+        return False
 
     def _run(self, *work: Coroutine[object, object, None]) -> None:
         self._running += [asyncio.create_task(one) for one in work]
@@ -120,7 +134,7 @@ class Seat:
         self._calls = {**admission.calls, **self._swarm.logs.calls}
         self._ready.set()
         self._changed()
-        self._standing = asyncio.create_task(self._leader.run())
+        self.stand()
         self._run(self._follow_leaders(store.leaders()), self._watch_majority())
         self._run(self._watch_settings(), tell_events(self.mirror, self._events, self._clock))
         _log.info("seated among the managers", extra={"node": node_id})
