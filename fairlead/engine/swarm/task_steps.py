@@ -77,12 +77,14 @@ class TaskSteps:
             await self._engine.containers.stop(container_id, grace(task))
 
     async def kill(self, task: Task, container_id: str) -> None:
-        """At once, whatever stop may be on its way; one that does not run is fine."""
-        if not task.spec.attached_container:
+        """At once, whatever stop may be on its way; one that does not run, or was never made, is fine."""
+        if container_id and not task.spec.attached_container:
             with suppress(Conflict, NotFound):
                 await self._engine.containers.kill(container_id)
 
     async def remove(self, container_id: str) -> None:
-        """With its anonymous volumes; missing is fine."""
+        """With its anonymous volumes; missing is fine, and so is a task that never had one."""
+        if not container_id:
+            return
         with suppress(NotFound):
             await self._engine.containers.remove(container_id, force=True, volumes=True)
