@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 from fairlead.core.balance.service import VirtualService
-from fairlead.core.balance.virtual import Services, sandbox_table
+from fairlead.core.balance.virtual import Services, sandbox_table, turned_change
 from fairlead.engine.doors import Doors
 from fairlead.engine.ports import Kernel
 from fairlead.engine.state import State
@@ -42,7 +42,10 @@ class Balancing:
         self._services[network_id], difference = before.changed(changed)
         if not difference:
             return
-        await self._write((sandbox, difference) for sandbox in self._on(network_id))
+        after = self._services[network_id]
+        await self._write(
+            (sandbox, turned_change(difference, before, after, _phase(sandbox))) for sandbox in self._on(network_id)
+        )
 
     def drop(self, network_id: str) -> None:
         """Nothing is known of the network any more (this node has left it)."""
@@ -90,5 +93,11 @@ class Balancing:
 
     def _whole(self, sandbox: Sandbox) -> Transaction:
         table = sandbox_table()
-        elements = tuple(element for services in self._of(sandbox) for element in services.elements())
-        return Transaction(table.family, table.name, replace=table, add=elements)
+        known = ((services, services.elements()) for services in self._of(sandbox))
+        elements = (element for services, held in known for element in services.turned(held, _phase(sandbox)))
+        return Transaction(table.family, table.name, replace=table, add=tuple(elements))
+
+
+def _phase(sandbox: Sandbox) -> int:
+    """Where the sandbox begins to take turns: a number of its own that stays."""
+    return int(sandbox.id[:8], 16)

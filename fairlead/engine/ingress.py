@@ -80,6 +80,7 @@ class Ingress:
 
     async def _furnish(self) -> None:
         sandbox = self._fabric.state.sandboxes[INGRESS]
+        self._mesh = replace(self._mesh, phase=int(sandbox.id[:8], 16))
         inner, outer = self._legs(sandbox)
         table = mesh.ingress_table(outer.ifname, inner.ifname)
         written = Transaction(table.family, table.name, replace=table, add=tuple(self._mesh.elements()))

@@ -41,6 +41,7 @@ from fairlead.core.balance.ways import (
     chains,
     destination,
     moved,
+    turned,
     way,
 )
 from fairlead.model.network import Address
@@ -144,10 +145,10 @@ class Shown:
     def alive(self) -> frozenset[Address]:
         return self.service.leaving | {backend.address for backend in self.service.backends}
 
-    def elements(self) -> Iterator[Element]:
+    def elements(self, phase: int) -> Iterator[Element]:
         yield from self.head()
         for version, slots in self.slots.items():
-            yield from self.written(version, enumerate(slots))
+            yield from self.written(version, enumerate(slots), phase)
 
     def head(self) -> Iterator[Element]:
         """What leads to the slots."""
@@ -158,9 +159,10 @@ class Shown:
             if slots:
                 yield Element(f"ways{version}", key, way(self.service.algorithm, len(slots)))
 
-    def written(self, version: int, slots: Iterable[tuple[int, tuple[Address, int]]]) -> Iterator[Element]:
-        key = port_key(self.service.key)
-        return (Element(f"slots{version}", (*key, slot), backend) for slot, backend in slots)
+    def written(self, version: int, slots: Iterable[tuple[int, tuple[Address, int]]], phase: int) -> Iterator[Element]:
+        key, algorithm, size = port_key(self.service.key), self.service.algorithm, len(self.slots[version])
+        for slot, backend in slots:
+            yield Element(f"slots{version}", (*key, turned(slot, phase, algorithm, size)), backend)
 
 
 def port_key(key: MeshKey) -> tuple[int, int]:
@@ -301,15 +303,16 @@ def _egress_table(ifname: str) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """All ports that a node shows, and the addresses of tasks that are gone."""
+    """All ports that a node shows, and the addresses of tasks that are gone. `phase` is a number of the node's own."""
 
     shown: Mapping[MeshKey, Shown]
     gone: frozenset[Address] = frozenset()
+    phase: int = 0
 
     def elements(self) -> Iterator[Element]:
         """All that the ingress sandbox holds."""
         for shown in self.shown.values():
-            yield from shown.elements()
+            yield from shown.elements(self.phase)
         yield from map(_gone, sorted(self.gone, key=str))
 
     def changed(self, changes: Mapping[MeshKey, MeshService | None]) -> tuple[Mesh, Transaction]:
@@ -318,25 +321,27 @@ class Mesh:
         kept = {key: shown for key, shown in self.shown.items() if key not in changes}
         alive = frozenset[Address]().union(*(shown.alive for shown in (*fresh.values(), *kept.values())))
         were = self.gone.union(*(shown.alive for shown in self.shown.values()))
-        after = Mesh({**kept, **fresh}, were - alive)
+        after = Mesh({**kept, **fresh}, were - alive, self.phase)
         add = [_gone(address) for address in sorted(after.gone - self.gone, key=str)]
         remove = [_gone(address) for address in sorted(self.gone - after.gone, key=str)]
         for key in changes:
-            gone, come = _difference(self.shown.get(key), fresh.get(key))
+            gone, come = _difference(self.shown.get(key), fresh.get(key), self.phase)
             remove += gone
             add += come
         return after, Transaction(FAMILY, NAME, add=tuple(add), remove=tuple(remove))
 
 
-def _difference(old: Shown | None, new: Shown | None) -> tuple[list[Element], list[Element]]:
+def _difference(old: Shown | None, new: Shown | None, phase: int) -> tuple[list[Element], list[Element]]:
     """The elements to remove and to add."""
     heads = [list(shown.head()) if shown else [] for shown in (old, new)]
     remove = [element for element in heads[0] if element not in heads[1]]
     add: list[Element] = []
+    algorithms = [shown.service.algorithm for shown in (old, new) if shown]
     for version in FAMILIES:
-        taken, given = moved(*(shown.slots[version] if shown else () for shown in (old, new)))
-        remove += old.written(version, taken) if old else ()
-        add += new.written(version, given) if new else ()
+        were, are = (shown.slots[version] if shown else () for shown in (old, new))
+        taken, given = moved(were, are, algorithms)
+        remove += old.written(version, taken, phase) if old else ()
+        add += new.written(version, given, phase) if new else ()
     return remove, add + [element for element in heads[1] if element not in heads[0]]
 
 

@@ -15,10 +15,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address
 
 from fairlead.core.balance.service import VirtualService
 from fairlead.core.balance.slots import share_out
-from fairlead.core.balance.ways import ADDRESS, DSTNAT, FAMILY, FILTER, NAME, PROTOCOL, chains, destination, moved, way
+from fairlead.core.balance.ways import (
+    ADDRESS,
+    DSTNAT,
+    FAMILY,
+    FILTER,
+    NAME,
+    PROTOCOL,
+    chains,
+    destination,
+    moved,
+    turned,
+    way,
+)
 from fairlead.model.network import Address
 from fairlead.model.ruleset import (
     Chain,
@@ -114,6 +127,17 @@ class Services:
             yield from balanced.elements()
         yield from map(_gone, sorted(self.gone, key=str))
 
+    def turned(self, elements: Iterable[Element], phase: int) -> Iterator[Element]:
+        """The same elements for a sandbox of this `phase` (any number that is its own)."""
+        for element in elements:
+            vip, *slot = element.key
+            if not element.set.startswith("slots"):
+                yield element
+            elif isinstance(vip, IPv4Address | IPv6Address) and isinstance(slot[0], int):
+                balanced = self.balanced[vip]
+                number = turned(slot[0], phase, balanced.service.algorithm, len(balanced.slots))
+                yield replace(element, key=(vip, number))
+
     def changed(self, changes: Mapping[Address, VirtualService | None]) -> tuple[Services, Transaction]:
         """The services after a change, and what a sandbox's table goes through for it: only what differs."""
         fresh = {vip: Balanced.of(service) for vip, service in changes.items() if service is not None}
@@ -135,17 +159,21 @@ class Services:
         return frozenset(serving).union(*(service.leaving for service in services))
 
 
+def turned_change(change: Transaction, before: Services, after: Services, phase: int) -> Transaction:
+    """A change of `before` into `after` for a sandbox of this phase."""
+    add, remove = tuple(after.turned(change.add, phase)), tuple(before.turned(change.remove, phase))
+    return replace(change, add=add, remove=remove)
+
+
 def _gone(address: Address) -> Element:
     return Element(f"refused{address.version}", (address,), LOST)
 
 
 def _difference(old: Balanced | None, new: Balanced | None) -> tuple[list[Element], list[Element]]:
     """The elements to remove and to add."""
-    heads, slots = [], []
-    for balanced in (old, new):
-        heads.append(list(balanced.head()) if balanced else [])
-        slots.append(balanced.slots if balanced else ())
-    taken, given = moved(*slots)
+    heads = [list(balanced.head()) if balanced else [] for balanced in (old, new)]
+    were, are = (balanced.slots if balanced else () for balanced in (old, new))
+    taken, given = moved(were, are, [balanced.service.algorithm for balanced in (old, new) if balanced])
     remove = [element for element in heads[0] if element not in heads[1]]
     add = [element for element in heads[1] if element not in heads[0]]
     return remove + list(old.written(taken) if old else ()), list(new.written(given) if new else ()) + add

@@ -7,7 +7,7 @@ many services and backends there are, and only the first packet of a connection 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import product
 from typing import TypeVar
 
@@ -54,13 +54,22 @@ def chains(keys: dict[int, Sequence[Selector]]) -> Iterator[Chain]:
         yield Chain(_name(algorithm, size), tuple(rules))
 
 
-def moved(old: Sequence[_Backend], new: Sequence[_Backend]) -> tuple[list[tuple[int, _Backend]], ...]:
-    """The slots that are not what they were, with their numbers: (those to remove, those to add)."""
+def moved(
+    old: Sequence[_Backend], new: Sequence[_Backend], algorithms: Collection[str]
+) -> tuple[list[tuple[int, _Backend]], ...]:
+    """The slots that are not what they were, with their numbers: (those to remove, those to add). `algorithms` are the
+    one that was and the one that is."""
     before, after = list(enumerate(old)), list(enumerate(new))
-    if len(old) != len(new):
+    if len(old) != len(new) or (len(set(algorithms)) > 1 and SOURCE in algorithms):
         return before, after
     different = [number for number, backend in after if old[number] != backend]
     return [before[number] for number in different], [after[number] for number in different]
+
+
+def turned(slot: int, phase: int, algorithm: str, size: int) -> int:
+    """The number under which a sandbox holds a slot. Those who ask by turns begin at a place of their own: else all
+    that ask for the first time would ask the same backend. A source finds its backend everywhere at the same."""
+    return slot if algorithm == SOURCE else (slot + phase) % size
 
 
 def _slot(algorithm: str, size: int, version: int) -> Selector:

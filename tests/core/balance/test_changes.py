@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
@@ -21,7 +22,7 @@ from fairlead.core.balance.service import (
     VirtualService,
     algorithm,
 )
-from fairlead.core.balance.virtual import LOST, Services
+from fairlead.core.balance.virtual import LOST, Services, turned_change
 from fairlead.model.errors import Invalid
 from fairlead.model.network import Address
 from fairlead.model.ruleset import Data, Element, Key, Transaction
@@ -89,12 +90,34 @@ def test_virtual_addresses(histories: list[dict[Address, VirtualService | None]]
     )
 
 
+@settings(max_examples=40, deadline=None)
+@given(histories=st.lists(virtual(), max_size=5), phase=st.integers(0, 2**32))
+def test_a_sandbox_of_any_phase(histories: list[dict[Address, VirtualService | None]], phase: int) -> None:
+    services, table = Services(), dict[tuple[str, Key], Data]()
+    for told in histories:
+        after, change = services.changed(told)
+        apply(table, turned_change(change, services, after, phase))
+        services = after
+        assert table == {(one.set, one.key): one.data for one in services.turned(services.elements(), phase)}
+
+
+def test_sandboxes_begin_their_turns_at_different_backends() -> None:
+    vip = VIPS[0]
+    services, _ = Services().changed({vip: VirtualService(vip, tuple(Backend(task(number)) for number in (2, 3, 4)))})
+    first = Counter(
+        element.data
+        for phase in range(61)
+        for element in services.turned(services.elements(), phase)
+        if element.key == (vip, 0)
+    )
+    assert max(first.values()) - min(first.values()) <= 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(histories=st.lists(shown(), max_size=6))
 def test_ports_of_the_mesh(histories: list[dict[MeshKey, MeshService | None]]) -> None:
-    check(
-        Mesh({}), histories, lambda now: {one.address for each in now.shown.values() for one in each.service.backends}
-    )
+    alive = lambda now: {one.address for each in now.shown.values() for one in each.service.backends}  # noqa: E731
+    check(Mesh({}, phase=7), histories, alive)
 
 
 def test_who_left_for_good_is_gone_until_somebody_has_the_address_again() -> None:
