@@ -46,7 +46,7 @@ TIMEOUT = (
     "Timeout was reached before node joined. The attempt to join the swarm will continue in the background. "
     'Use the "docker info" command to see the current swarm status of your node.'
 )
-LONGEST_SLEEP = 24 * 3600.0
+LONGEST_SLEEP, UNSETTLED_SLEEP = 24 * 3600.0, 2.0
 
 _log = logging.getLogger("fairlead.swarm")
 
@@ -209,7 +209,8 @@ class Membership:
     async def _tend(self) -> None:
         """Until cancelled."""
         while True:
-            seconds = min((self._renew_at - self._engine.clock.now()) / 1e9, LONGEST_SLEEP)
+            longest = LONGEST_SLEEP if self._settled else UNSETTLED_SLEEP
+            seconds = min((self._renew_at - self._engine.clock.now()) / 1e9, longest)
             await first_of(self._due.wait(), seconds=seconds)
             self._due.clear()
             try:
@@ -226,6 +227,10 @@ class Membership:
                 self._error = str(fault)
                 await asyncio.sleep(RETRY)
                 self._due.set()
+
+    @property
+    def _settled(self) -> bool:
+        return self.standing.manager == self.standing.seated
 
     async def _fall_in(self) -> None:
         """One look at everything that may be due."""
@@ -295,6 +300,9 @@ class Membership:
             return
         if self._seat is not None and self._risen:
             await self._sit_down_again(self._seat, identity)
+        if self._seat is not None and self.hands.consensus.removed:
+            # Taken out while it was away, and a manager all the same: it begins anew.
+            await self._give_up(self._seat)
         if self._seat is not None:
             return
         identity, seat = self._own(), self.new_seat()
@@ -332,10 +340,13 @@ class Membership:
             await self._seat.stand_down()
             if not await self._seat.taken_out() and now - self._risen < COUNTED:
                 raise Unavailable("the other managers still count on this one")
-        seat, self._seat, self._risen = self._seat or self.new_seat(), None, 0.0
+        await self._give_up(self._seat or self.new_seat())
+
+    async def _give_up(self, seat: Seat) -> None:
+        self._seat, self._risen = None, 0.0
         await seat.close(forget=True)
         self._seat_changed()
-        await self.save(replace(identity, store_key="", consensus_certificate="", consensus_key=""))
+        await self.save(replace(self._own(), store_key="", consensus_certificate="", consensus_key=""))
 
     def new_seat(self) -> Seat:
         return Seat(self._engine, self.hands, self._seat_changed)
