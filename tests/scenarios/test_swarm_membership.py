@@ -226,7 +226,7 @@ def test_an_autolocked_manager_waits_for_its_key(swarm: Laboratory) -> None:
     key = first.docker("swarm unlock-key -q")
     keys = second.directory / "data/swarm/certificates"
     wait_for(lambda: "SEALED" in (keys / "swarm-node.key").read_text(), 10, "the keys to be sealed")
-    assert not [path for path in second.directory.glob("data/swarm/**/*") if _shows_a_key(path)]
+    wait_for(lambda: not _open_keys(second), 5, "no key to lie open")
     second.stop()
     second.start()
     assert info(second)["LocalNodeState"] == "locked"
@@ -238,8 +238,9 @@ def test_an_autolocked_manager_waits_for_its_key(swarm: Laboratory) -> None:
     wait_for(lambda: "SEALED" not in (keys / "swarm-node.key").read_text(), 10, "the keys to lie open again")
 
 
-def _shows_a_key(path: Path) -> bool:
-    return path.is_file() and b"PRIVATE KEY" in path.read_bytes()
+def _open_keys(host: Machine) -> list[Path]:
+    files = (path for path in host.directory.glob("data/swarm/**/*") if path.is_file())
+    return [path for path in files if b"PRIVATE KEY" in path.read_bytes()]
 
 
 def _unlock(host: Machine, key: str) -> None:
