@@ -48,11 +48,14 @@ class Encryption:
         self._keys, self._primary = tuple(keys), primary
         await self.follow()
 
-    def peers(self) -> set[Address]:
-        """The nodes that we share an encrypted network with."""
+    def _peers(self, led: Sequence[AddPolicy]) -> set[Address]:
+        """The nodes that we share an encrypted network with. After a start those that we sent to before are among them
+        until all have spoken."""
         networks = (each for each in self._state.networks.values() if DRIVERS[each.driver].scope == SWARM)
         secret = [network.id for network in networks if overlay_options.read(network.options).encrypted]
-        return {vtep for network_id in secret for vtep in self._remotes.vteps_of(network_id)}
+        found = {vtep for network_id in secret for vtep in self._remotes.vteps_of(network_id)}
+        known = all(self._remotes.all_told(network_id) for network_id in secret)
+        return found if known else found | {policy.destination for policy in led}
 
     async def follow(self) -> None:
         """Bring the kernel in line with keys and peers. Before the first keys are known, what an earlier life of the
@@ -65,7 +68,7 @@ class Encryption:
             have, led = [association for association, _ in carried], await self._kernel.policies(MARK)
             counts = {association.spi: packets for association, packets in carried}
             generation = esp.generation_of(underlay.address, self._keys, self._primary, led, counts)
-            sent, heard = esp.wanted(underlay.address, self.peers(), self._keys, self._primary, generation)
+            sent, heard = esp.wanted(underlay.address, self._peers(led), self._keys, self._primary, generation)
             self._associations, self._policies = [*sent, *heard], esp.policies(sent, underlay.port, MARK)
             await self._do(esp.changes(self._associations, self._policies, have, led))
         self._look_again()

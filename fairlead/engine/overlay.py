@@ -44,7 +44,7 @@ class Overlays:
     def __init__(self, fabric: Fabric, networks: Networks) -> None:
         self._fabric, self._networks = fabric, networks
         self._state, self._remotes = fabric.state, fabric.remotes
-        self._peers: set[Address] = set()
+        self._peers: set[Address] | None = None
         self._following: asyncio.Task[None] | None = None
         self._astray = False
 
@@ -97,7 +97,7 @@ class Overlays:
             await self._vacate(network)
         self._remotes.forget()
         await self._fabric.encryption.end()
-        self._peers.clear()
+        self._peers = None
         self._fabric.host.underlay = None
         await self._fabric.store.commit([Delete(_KIND, _KIND)])
         await self._fabric.host.look()
@@ -176,8 +176,8 @@ class Overlays:
 
     async def _trust(self) -> None:
         """Let in the nodes that the managers name, and those from which endpoints are announced: what reaches gossip
-        is a node of ours even while no manager knows."""
-        nodes = self._peers | self._remotes.vteps()
+        is a node of ours even while no manager knows. After a start nobody is put out before the managers spoke."""
+        nodes = (self._peers or set()) | self._remotes.vteps()
         wanted = {element.key: element for element in overlay_underlay.peer_elements(nodes)}
         family, name = overlay_underlay.FAMILY, overlay_underlay.NAME
         kernel = self._fabric.kernel
@@ -185,7 +185,8 @@ class Overlays:
         for each in ("peers4", "peers6"):
             there |= {element.key: element for element in await kernel.elements(family, name, each) or ()}
         added = tuple(wanted[key] for key in wanted.keys() - there.keys())
-        removed = tuple(there[key] for key in there.keys() - wanted.keys())
+        strangers = there.keys() - wanted.keys() if self._peers is not None else ()
+        removed = tuple(there[key] for key in strangers)
         ensured = ChangeRules(overlay_underlay.ensure(self._fabric.host.facts.features))
         if added or removed:
             await kernel.apply(Plan((ensured, ChangeRules(Transaction(family, name, add=added, remove=removed)))))
@@ -210,11 +211,12 @@ class Overlays:
         """Every remote endpoint that is known anywhere has been told since the start: what the kernel still forwards
         beyond them is stale and goes. To be called once the network's table has been compared with another node's."""
         self._remotes.complete(network_id)
+        self._follow_soon()
 
     async def settled(self) -> None:
         """Returns when everything that was told until now is in the kernel."""
         if self._following is not None:
-            await self._following
+            await asyncio.wait([self._following])
         await self._remotes.written()
 
     async def close(self) -> None:

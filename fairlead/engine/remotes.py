@@ -71,6 +71,10 @@ class Remotes:
         self._of(network_id).complete()
         self._soon(network_id)
 
+    def all_told(self, network_id: str) -> bool:
+        """Whether everybody has spoken about the network since the start."""
+        return self._of(network_id).is_complete
+
     def forget(self) -> None:
         self._stations.clear()
         self._nodes.clear()

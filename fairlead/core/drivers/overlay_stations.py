@@ -52,7 +52,7 @@ class Stations:
         self._written: dict[_Key, Entry] = {}
         self._due: dict[_Key, None] = {}
         self._inherited: set[_Key] = set()
-        self._complete = False
+        self.is_complete = False
 
     # --- what is said -----------------------------------------------------------------------------
 
@@ -77,7 +77,7 @@ class Stations:
 
     def complete(self) -> None:
         """Everybody has spoken."""
-        self._complete = True
+        self.is_complete = True
         self._due.update(dict.fromkeys(self._inherited))
         self._inherited.clear()
 
@@ -86,7 +86,7 @@ class Stations:
     def seen(self, found: Iterable[Entry]) -> None:
         """This and nothing else is in the kernel now."""
         self._written = {_key(entry): entry for entry in found}
-        self._inherited = set() if self._complete else self._written.keys() - self._claims.keys()
+        self._inherited = set() if self.is_complete else self._written.keys() - self._claims.keys()
         self._due = dict.fromkeys((*self._claims, *self._written))
 
     def changes(self) -> list[Operation]:

@@ -73,6 +73,22 @@ async def test_it_survives_the_daemon(pair: Hosts) -> None:
     assert not any(entry.mac == "02:42:0a:00:01:07" for entry in await stations(a))
 
 
+async def test_after_a_restart_nobody_is_cut_off_before_all_have_spoken(host: None, tmp_path: Path) -> None:
+    async with hosts(tmp_path, 3) as made:
+        a, b, c = made.nodes
+        await made.ensure(swarm_network("red"))
+        for number, node in enumerate(made.nodes):
+            await node.put(f"c{number}", red=f"10.0.1.{5 + number}")
+        await made.meet("red")
+        await a.restart()
+        a.overlays.remote(a.state.network("red").id, b.presences("red")[0])
+        await a.overlays.settled()
+        assert c.reaches("c2", "10.0.1.5")
+        await a.overlays.peers([b.address])
+        await made.meet("red")
+        assert c.reaches("c2", "10.0.1.5"), "who announces endpoints is a node, whatever the managers know"
+
+
 async def stations(node: Node) -> list[Entry]:
     return list(await node.kernel.stations(str(node.config.netns_dir / "1-red0123456")))
 
