@@ -2,8 +2,11 @@
 
 Before anything of a network or an endpoint is made, its whole value is written down as *intended*; when it is done, the
 intent gives way to the object in one commit. Removal is the mirror image: the object gives way to its intent,
-and the intent goes when the kernel has nothing left of it. So whatever is intended at boot has to be
-removed, and what was acknowledged is never among it.
+and the intent goes when the kernel has nothing left of it. Where one endpoint more is all that is made, the object is
+written together with its intent, and the user waits for one commit instead of two.
+
+So whatever is intended at boot has to be removed if it does not exist, and finished if it does; what was acknowledged
+exists.
 """
 
 from __future__ import annotations
@@ -23,6 +26,11 @@ _PREFIX = "intended-"
 def intend(record: Network | Endpoint) -> Change:
     """It is about to be made."""
     return Put(_PREFIX + records.kind_of(type(record)), record.id, records.encode(record))
+
+
+def begun(record: Network | Endpoint) -> list[Change]:
+    """It exists, and is about to be made: after a crash it will be finished."""
+    return [records.put(record), intend(record)]
 
 
 def settle(record: Network | Endpoint) -> Change:

@@ -125,7 +125,7 @@ class Networks:
         if faults := await self._clear(network):
             _log.error("a network was not wholly removed: %s", faults[0], extra={"network": network.name})
         else:
-            await fabric.store.commit([journal.settle(network)])
+            fabric.store.post([journal.settle(network)])
         fabric.announce(network, "destroy")
 
     async def _clear(self, network: Network) -> Sequence[Exception]:

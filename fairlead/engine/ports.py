@@ -70,6 +70,10 @@ class Store(Protocol):
 
     async def commit(self, changes: Sequence[Change]) -> None: ...
 
+    def post(self, changes: Sequence[Change]) -> None:
+        """Write them soon, before every commit that is asked for later. For what a crash may take back."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -2,7 +2,7 @@
 
 At boot the state wins over everything that a crash may have left:
 
-1. what was intended and never acknowledged is removed;
+1. what was intended and does not exist is removed (what was intended and exists, step 5 finishes);
 2. sandboxes whose namespace or container is gone are taken down;
 3. the host's table is written whole, with exactly the elements that the state calls for;
 4. links and namespaces that carry our mark and belong to nothing are removed;
@@ -35,7 +35,7 @@ from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Refusal
 from fairlead.model.network import Network
 from fairlead.model.observed import Drift
-from fairlead.model.plan import HOST, AddMacvlan, AddVeth, DelLink, Operation, Plan
+from fairlead.model.plan import AddMacvlan, AddVeth, DelLink, Operation, Plan
 from fairlead.model.sandbox import INGRESS, Sandbox
 
 INSIDE = "address-gone"
@@ -56,6 +56,7 @@ class Reconcile:
         self._expectation = Expectation(fabric)
         self._drifts: set[Drift] = set()
         self._repairing: asyncio.Task[None] | None = None
+        self._unfinished: list[Endpoint] = []
 
     # --- boot -------------------------------------------------------------------------------------
 
@@ -75,11 +76,13 @@ class Reconcile:
         await self._fabric.host.look()
         await self._make("boot", await self._missing_outside())
         await self._resume()
+        await self._finish()
         self._fabric.kernel.watch(self._on_drift)
 
     async def look_inside(self) -> None:
         """Step 6. Verbs go on meanwhile: namespaces are looked at a few at a time."""
-        inside = sorted(filter(_is_inside, self._expectation.operations()), key=_home)
+        sandboxes = self._namespaces()
+        inside = sorted((item for item in self._expectation.operations() if _home(item) in sandboxes), key=_home)
         by_namespace = [list(operations) for _, operations in groupby(inside, _home)]
         for at in range(0, len(by_namespace), INSIDE_AT_ONCE):
             some = [operation for operations in by_namespace[at : at + INSIDE_AT_ONCE] for operation in operations]
@@ -90,12 +93,17 @@ class Reconcile:
 
     async def _missing_outside(self) -> Sequence[Operation]:
         """What is missing on the host, and in those sandboxes into which a link is missing."""
-        operations, kernel = self._expectation.operations(), self._fabric.kernel
-        missing = await kernel.missing([operation for operation in operations if not _is_inside(operation)])
+        operations, kernel, sandboxes = self._expectation.operations(), self._fabric.kernel, self._namespaces()
+        missing = await kernel.missing([item for item in operations if _home(item) not in sandboxes])
         cut = {operation.peer_ns for operation in missing if isinstance(operation, AddVeth)}
         if not cut:
             return missing
-        return await kernel.missing([item for item in operations if not _is_inside(item) or _home(item) in cut])
+        sandboxes -= cut
+        return await kernel.missing([item for item in operations if _home(item) not in sandboxes])
+
+    def _namespaces(self) -> set[str]:
+        """Those of sandboxes; what networks have for themselves belongs to the host."""
+        return {sandbox.ns for sandbox in self._state.sandboxes.values() if sandbox.ns}
 
     async def _bury_dead_sandboxes(self) -> None:
         """A reboot takes namespaces away; a crash may leave the sandbox of a container that never ran."""
@@ -112,7 +120,10 @@ class Reconcile:
         networks = journal.unsettled(Network, documents)
         known = {network.id: network for network in networks} | self._state.networks
         settled: list[Change] = []
+        self._unfinished = [endpoint for endpoint in endpoints if endpoint.id in self._state.endpoints]
         for endpoint in endpoints:
+            if endpoint.id in self._state.endpoints:
+                continue
             await self._undo_endpoint(endpoint, known.get(endpoint.network_id))
             settled.append(journal.settle(endpoint))
         for network in networks:
@@ -180,6 +191,17 @@ class Reconcile:
                 await self._sandboxes.complete(container)
             except Refusal as refusal:
                 _log.error("a sandbox could not be resumed: %s", refusal.message, extra={"container": container.name})
+
+    async def _finish(self) -> None:
+        """What a connection that was cut short lacks besides what every endpoint must have."""
+        for endpoint in self._unfinished:
+            _log.info("finishing an endpoint", extra={"endpoint": endpoint.id})
+            try:
+                await self._sandboxes.finish(endpoint)
+            except Refusal as refusal:
+                _log.error("an endpoint was not wholly made: %s", refusal.message, extra={"endpoint": endpoint.id})
+        await self._fabric.store.commit([journal.settle(endpoint) for endpoint in self._unfinished])
+        self._unfinished.clear()
 
     async def _answer_again(self, container: Container, sandbox: Sandbox) -> None:
         """Listen where the sandbox's rules lead; if something else listens there now, lead them elsewhere."""
@@ -261,10 +283,6 @@ class Reconcile:
 def _home(operation: Operation) -> str:
     """The namespace in which its effect is seen."""
     return operation.peer_ns if isinstance(operation, AddMacvlan) else operation.ns
-
-
-def _is_inside(operation: Operation) -> bool:
-    return _home(operation) != HOST
 
 
 def _summary(missing: Iterable[Operation]) -> list[str]:

@@ -17,7 +17,7 @@ from fairlead.engine.claims import Place
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.publish import requests_of
 from fairlead.model.attachment import Attachment, Attachments
-from fairlead.model.change import Change
+from fairlead.model.change import Change, Delete
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.network import Network
@@ -33,8 +33,9 @@ class SandboxChange:
 
     # --- connect ----------------------------------------------------------------------------------
 
-    async def connect(self, container: Container, wanted: Attachments, wish: Attachment, network: Network) -> None:
-        """Put the running container on one more network; `wanted` are its wishes so far. Raises `Refusal`."""
+    async def connect(self, container: Container, wanted: Attachments, wish: Attachment, network: Network) -> Endpoint:
+        """Put the running container on one more network; `wanted` are its wishes so far. The endpoint is intended until
+        the caller settles it, when all that belongs to the verb is done. Raises `Refusal`."""
         fabric = self._fabric
         sandbox = fabric.state.sandboxes[container.id]
         before = fabric.state.endpoints_of(container.id)
@@ -47,8 +48,10 @@ class SandboxChange:
             fulfilled = replace(wish, network_id=network.id, names=claimed.names)
             wishes = wanted if wish.egress else wanted.put(fulfilled)
             sandbox = await self._listen(container, sandbox, before, after)
-            await self._wire(sandbox, before, after, undo)
-            await fabric.store.commit([*_written(before, after), records.put(wishes), records.put(sandbox)])
+            undo.push_async_callback(fabric.store.commit, self._as_it_was(container, before, after))
+            written = [change for endpoint in _changed(before, after) for change in _begun(endpoint, claimed)]
+            await fabric.store.commit([*written, records.put(wishes), records.put(sandbox)])
+            await self._wire(sandbox, before, after)
             undo.pop_all()
         fabric.state.attachments[container.id] = wishes
         fabric.state.sandboxes[container.id] = sandbox
@@ -56,6 +59,7 @@ class SandboxChange:
         await fabric.remotes.settle((network.id,))
         await fabric.balancing.settle(sandbox)
         fabric.etc.add_lines(container, after[-1])
+        return claimed
 
     async def _with_ports(
         self, container: Container, endpoints: Sequence[Endpoint], undo: AsyncExitStack
@@ -70,19 +74,22 @@ class SandboxChange:
         undo.push_async_callback(fabric.publisher.withdraw, carrier.id, ports)
         return [replace(item, published=ports) if item.id == carrier.id else item for item in after]
 
-    async def _wire(
-        self, sandbox: Sandbox, before: Sequence[Endpoint], after: Sequence[Endpoint], undo: AsyncExitStack
-    ) -> None:
-        """Intend the last endpoint of `after`, and make it in the kernel."""
-        fabric, added = self._fabric, after[-1]
-        undo.push_async_callback(fabric.store.commit, [journal.settle(added)])
-        await fabric.store.commit([journal.intend(added)])
-        moved, attached = fabric.wiring.shift(before, after), fabric.wiring.attach(sandbox, added)
+    def _as_it_was(self, container: Container, before: Sequence[Endpoint], after: Sequence[Endpoint]) -> list[Change]:
+        """What takes a connection back that was written and could not be made."""
+        state, added = self._fabric.state, after[-1]
+        former = {endpoint.id: endpoint for endpoint in before}
+        changed = [records.put(former[item.id]) for item in _changed(before, after) if item.id in former]
+        known = state.attachments.get(container.id)
+        wishes = records.put(known) if known else Delete(records.kind_of(Attachments), container.id)
+        gone = [records.delete(added), journal.settle(added)]
+        return [*gone, *changed, wishes, records.put(state.sandboxes[container.id])]
+
+    async def _wire(self, sandbox: Sandbox, before: Sequence[Endpoint], after: Sequence[Endpoint]) -> None:
+        """Make the last endpoint of `after` in the kernel."""
+        fabric = self._fabric
+        moved, attached = fabric.wiring.shift(before, after), fabric.wiring.attach(sandbox, after[-1])
         guided = fabric.resolvers.guide(sandbox) if sandbox != fabric.state.sandboxes[sandbox.container_id] else Plan()
         await fabric.kernel.apply(guided + moved + attached + fabric.wiring.reroute(sandbox, before, after))
-        detached = fabric.wiring.detach(sandbox, added, alive=True)
-        back = detached + fabric.wiring.shift(after, before) + fabric.wiring.reroute(sandbox, after, before)
-        undo.push_async_callback(fabric.kernel.attempt, back)
 
     async def _listen(
         self, container: Container, sandbox: Sandbox, before: Sequence[Endpoint], after: Sequence[Endpoint]
@@ -106,7 +113,8 @@ class SandboxChange:
         before = fabric.state.endpoints_of(container.id)
         remaining = [item for item in before if item.id != endpoint.id]
         after = self._with_inherited_ports(remaining, endpoint)
-        await fabric.store.commit([*journal.unmade(endpoint), *_written(remaining, after), records.put(wanted)])
+        changed = map(records.put, _changed(remaining, after))
+        await fabric.store.commit([*journal.unmade(endpoint), *changed, records.put(wanted)])
         fabric.state.attachments[container.id] = wanted
         plan = fabric.wiring.detach(sandbox, endpoint, alive=True) + fabric.wiring.shift(remaining, after)
         faults = await fabric.kernel.attempt(plan + fabric.wiring.reroute(sandbox, before, after))
@@ -122,7 +130,7 @@ class SandboxChange:
         if faults:
             _log.error("an endpoint was not wholly removed: %s", faults[0], extra={"endpoint": endpoint.id})
         else:
-            await fabric.store.commit([journal.settle(endpoint)])
+            fabric.store.post([journal.settle(endpoint)])
 
     def _with_inherited_ports(self, remaining: Sequence[Endpoint], leaving: Endpoint) -> list[Endpoint]:
         """The endpoints that stay, the best of them with the ports of the one that goes."""
@@ -133,7 +141,7 @@ class SandboxChange:
 
     async def _show(self, sandbox: Sandbox, before: Sequence[Endpoint], after: Sequence[Endpoint]) -> None:
         """What was written becomes visible."""
-        changed = [endpoint for endpoint in after if endpoint not in before]
+        changed = _changed(before, after)
         for endpoint in changed:
             self._fabric.claims.keep(endpoint)
         self._fabric.resolvers.know(sandbox, after, changed)
@@ -146,9 +154,11 @@ def _place(sandbox: Sandbox, endpoints: Sequence[Endpoint]) -> Place:
     return Place(sandbox.id, order, [endpoint.ifname for endpoint in endpoints])
 
 
-def _written(before: Sequence[Endpoint], after: Sequence[Endpoint]) -> list[Change]:
-    """The endpoints of `after` that are new or changed, as changes of the store."""
-    old = {endpoint.id: endpoint for endpoint in before}
-    made = [change for endpoint in after if endpoint.id not in old for change in journal.made(endpoint)]
-    changed = [endpoint for endpoint in after if endpoint.id in old and endpoint != old[endpoint.id]]
-    return [*made, *map(records.put, changed)]
+def _changed(before: Sequence[Endpoint], after: Sequence[Endpoint]) -> list[Endpoint]:
+    """Those of `after` that are new or not what they were."""
+    return [endpoint for endpoint in after if endpoint not in before]
+
+
+def _begun(endpoint: Endpoint, added: Endpoint) -> list[Change]:
+    """Written as it will be; of the one that is added also that it may be half made."""
+    return journal.begun(endpoint) if endpoint.id == added.id else [records.put(endpoint)]

@@ -37,7 +37,7 @@ class SandboxStop:
         if faults:
             _log.error("a sandbox was not wholly removed: %s", faults[0], extra={"sandbox": sandbox.id})
         else:
-            await fabric.store.commit([journal.settle(endpoint) for endpoint in endpoints])
+            fabric.store.post([journal.settle(endpoint) for endpoint in endpoints])
         return endpoints
 
     async def _give_back(self, endpoint: Endpoint) -> None:

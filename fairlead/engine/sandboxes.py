@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from fairlead.engine import egress, records
+from fairlead.engine import egress, journal, records
 from fairlead.engine.blame import blamed
 from fairlead.engine.etc import Written
 from fairlead.engine.fabric import Fabric
@@ -142,10 +142,20 @@ class Sandboxes:
         async with self._fabric.turns.of(container.id):
             wanted = self.attachments(container)
             if container.id in self._state.sandboxes:
-                await self._change.connect(container, wanted, wish, network)
+                endpoint = await self._change.connect(container, wanted, wish, network)
                 await self._keep_way_out(container)
+                self._fabric.store.post([journal.settle(endpoint)])
             else:
                 await self._want(wanted.put(wish))
+
+    async def finish(self, endpoint: Endpoint) -> None:
+        """Of a connection that a crash cut short, what no other step of a boot makes. Raises `Refusal`."""
+        container = self._state.containers[endpoint.container_id]
+        async with self._fabric.turns.of(container.id):
+            sandbox = self._state.sandboxes[container.id]
+            await self._fabric.kernel.apply(self._fabric.resolvers.guide(sandbox))
+            self._fabric.etc.add_lines(container, endpoint)
+            await self._keep_way_out(container)
 
     async def disconnect(self, container: Container, network: Network) -> bool:
         """Take a container off a network; False when it was not on it."""
@@ -176,7 +186,8 @@ class Sandboxes:
         others = (self._state.networks[endpoint.network_id] for endpoint in endpoints if not endpoint.egress)
         if egress.needed(others):
             if leg is None:
-                await self._change.connect(container, wanted, egress.WISH, egress.network(self._state))
+                leg = await self._change.connect(container, wanted, egress.WISH, egress.network(self._state))
+                self._fabric.store.post([journal.settle(leg)])
         elif leg is not None:
             await self._change.disconnect(container, wanted, leg)
 

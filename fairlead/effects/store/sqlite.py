@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
@@ -24,7 +25,9 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS document (kind TEXT, id TEXT, value BLOB, 
 _PUT = "INSERT INTO document VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _DELETE = "DELETE FROM document WHERE kind = ? AND id = ?"
 
-_Waiting = tuple[Sequence[Change], "asyncio.Future[None]"]
+_Waiting = tuple[Sequence[Change], "asyncio.Future[None] | None"]
+
+_log = logging.getLogger(__name__)
 
 
 class SqliteStore:
@@ -59,6 +62,11 @@ class SqliteStore:
         self._queue.put((changes, written))
         await written
 
+    def post(self, changes: Sequence[Change]) -> None:
+        """All changes or none, soon, before those of every later commit."""
+        if changes:
+            self._queue.put((changes, None))
+
     def close(self) -> None:
         """Write what waits, then let go of the file."""
         self._queue.put(None)
@@ -85,9 +93,11 @@ class SqliteStore:
             self._transact([change for changes, _ in batch for change in changes])
         except sqlite3.Error as error:
             failure = Failed(f"the state could not be written: {error}")
+            _log.error(failure.message)
         by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
         for _, written in batch:
-            by_loop.setdefault(written.get_loop(), []).append(written)
+            if written is not None:
+                by_loop.setdefault(written.get_loop(), []).append(written)
         for loop, waiting in by_loop.items():
             loop.call_soon_threadsafe(_settle, waiting, failure)
 

@@ -6,6 +6,7 @@ effect, until it gets through. What dies is everything at once: the undoing of t
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -19,8 +20,24 @@ PUBLISHED = (PortRequest(80, host_ports=(8080, 8080)), PortRequest(53, "udp", ho
 MOST_STEPS = 40
 
 
-async def until_it_gets_through(house: House, verb: Callable[[House], Awaitable[object]], after: bool) -> int:
-    """Kill the verb at its first call, its second, ...; check the world after each. Returns how often it died."""
+def inside(house: House, *command: str) -> str:
+    """What a command says in the sandbox of `web`."""
+    program = ["nsenter", f"--net={house.ns('web')}", *command]
+    return subprocess.run(program, capture_output=True, text=True, check=True, timeout=10).stdout
+
+
+async def nothing(_house: House) -> None:
+    pass
+
+
+async def until_it_gets_through(
+    house: House,
+    verb: Callable[[House], Awaitable[object]],
+    after: bool,
+    between: Callable[[House], Awaitable[object]] = nothing,
+) -> int:
+    """Kill the verb at its first call, its second, ...; check the world after each, then do what is to be done
+    `between`. Returns how often it died."""
     for step in range(MOST_STEPS):
         house.fuse.set(step, after)
         try:
@@ -28,6 +45,7 @@ async def until_it_gets_through(house: House, verb: Callable[[House], Awaitable[
         except Killed:
             await house.restart()
             await house.check()
+            await between(house)
             continue
         if house.fuse.burnt:
             # It died after the last thing that matters to the caller.
@@ -98,7 +116,20 @@ async def test_connect_and_disconnect(house: House, after: bool) -> None:
         if connected():
             await house.disconnect("alpha", "web")
 
-    assert await until_it_gets_through(house, connect, after) >= 3
+    finished = 0
+
+    async def undo_what_was_finished(house: House) -> None:
+        nonlocal finished
+        if not connected():
+            return
+        finished += 1
+        assert str(house.endpoint("web", "alpha").ipv4) in inside(house, "ip", "-o", "address")
+        assert "127.0.0.11" in inside(house, "nft", "list", "ruleset")
+        await house.disconnect("alpha", "web")
+        await house.check()
+
+    assert await until_it_gets_through(house, connect, after, undo_what_was_finished) >= 3
+    assert finished, "what was written before the kernel was changed is finished by the next daemon"
     assert house.endpoint("web", "alpha").published
     await house.restart()
     await house.check()

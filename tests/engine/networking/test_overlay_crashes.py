@@ -67,7 +67,8 @@ async def test_a_running_container_comes_to_it_and_leaves(node: Node, after: boo
         if node.presences("red"):
             await node.disconnect("red", "web")
 
-    assert await until_it_gets_through(node, connect, after) >= 3
+    # Killed before anything was written, it is undone; afterwards the next daemon finishes it.
+    assert await until_it_gets_through(node, connect, after) >= 1
     assert node.endpoint("web", "docker_gwbridge").egress
     assert await until_it_gets_through(node, disconnect, after) >= 1
     assert len(node.state.endpoints) == 1
