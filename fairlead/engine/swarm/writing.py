@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from fairlead.core.swarm.changes import Change
 from fairlead.core.swarm.snapshot import Snapshot
 from fairlead.engine.swarm.standing import leaderless
-from fairlead.model.errors import Failed
+from fairlead.model.errors import Failed, Refusal
 from fairlead.model.swarm.errors import Outdated, Untouched
 
 if TYPE_CHECKING:
+    from fairlead.engine.swarm.mirror import Mirror
     from fairlead.engine.swarm.swarm import Swarm
 
 ATTEMPTS = 16
@@ -25,8 +26,9 @@ PATIENCE, PAUSE = 10.0, 0.1
 
 async def write(swarm: Swarm, decide: Callable[[Snapshot], Iterable[Change]]) -> None:
     """`decide` reads the store's present state and raises `Refusal` or answers what to change. It is asked again when
-    that state was not the last any more, so what a user must not overwrite unseen is `decide`'s to compare. Waits for a
-    majority while nothing was changed; raises Failed, in Docker's words, when none comes."""
+    that state was not the last any more, so what a user must not overwrite unseen is `decide`'s to compare. It
+    also refuses of the last state only. Waits for a majority while nothing was changed; raises Failed, in Docker's
+    words, when none comes."""
     deadline = asyncio.get_running_loop().time() + PATIENCE
     outdated = 0
     while outdated < ATTEMPTS:
@@ -34,7 +36,7 @@ async def write(swarm: Swarm, decide: Callable[[Snapshot], Iterable[Change]]) ->
         try:
             if outdated:
                 await mirror.refresh()
-            await mirror.write(decide(mirror.snapshot))
+            await mirror.write(await _decided(mirror, decide))
         except Outdated:
             outdated += 1
         except Untouched as refusal:
@@ -44,6 +46,15 @@ async def write(swarm: Swarm, decide: Callable[[Snapshot], Iterable[Change]]) ->
         else:
             return
     raise Failed("rpc error: code = Unknown desc = the object keeps changing: try again")
+
+
+async def _decided(mirror: Mirror, decide: Callable[[Snapshot], Iterable[Change]]) -> list[Change]:
+    """A refusal may be of a state that is past, by what the same user did a moment ago at another manager."""
+    try:
+        return list(decide(mirror.snapshot))
+    except Refusal:
+        await mirror.refresh()
+        return list(decide(mirror.snapshot))
 
 
 async def settled(swarm: Swarm, done: Callable[[Snapshot], bool]) -> None:
