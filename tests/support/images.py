@@ -63,12 +63,13 @@ echo "<p>DB $db -> $(timeout 2 wget -q -O - http://$db/cgi-bin/hit.cgi 2>&1)</p>
 
 @dataclass(frozen=True)
 class StandIn:
-    """`files` are further executables by path; `changes` are Dockerfile lines for `docker import -c`."""
+    """`files` are further executables by path, `programs` those of this machine that it has with the libraries they are
+    linked to; `changes` are Dockerfile lines for `docker import -c`."""
 
     name: str
     files: Mapping[str, str] = field(default_factory=dict)
     changes: Sequence[str] = ('CMD ["sh"]',)
-    bash: bool = False
+    programs: Sequence[str] = ()
 
 
 def _pets(name: str, port: int) -> StandIn:
@@ -84,7 +85,7 @@ STAND_INS = {
     for image in (
         StandIn("busybox"),
         StandIn("alpine"),
-        StandIn("ubuntu", changes=('CMD ["/bin/bash"]',), bash=True),
+        StandIn("ubuntu", changes=('CMD ["/bin/bash"]',), programs=["/bin/bash"]),
         StandIn(
             "nginx",
             {"/bin/nginx": _SERVE % 80, "/www/index.html": _WELCOME, "/www/cgi-bin/who.cgi": _WHO},
@@ -125,8 +126,8 @@ def archive_of(image: StandIn) -> bytes:
                 _add(tar, f"bin/{applet}", kind=tarfile.SYMTYPE, target="busybox")
         for path, text in image.files.items():
             _add(tar, path.lstrip("/"), text.encode(), mode=0o755)
-        if image.bash:
-            _add_dynamic(tar, "/bin/bash")
+        for program in image.programs:
+            _add_dynamic(tar, program)
         _add(tar, "etc/passwd", _PASSWD.encode())
         _add(tar, "etc/group", _GROUP.encode())
     return buffer.getvalue()
@@ -135,10 +136,15 @@ def archive_of(image: StandIn) -> bytes:
 def provide(machine: Machine, *names: str) -> None:
     """`docker import` the named stand-ins (all when none is named) on a machine."""
     for name in names or STAND_INS:
-        changes = [word for change in STAND_INS[name].changes for word in ("-c", change)]
-        reference = name if ":" in name else f"{name}:latest"
-        command = machine.command(["docker", "import", *changes, "-", reference])
-        subprocess.run(command, input=archive(name), check=True, capture_output=True, timeout=60)
+        load(machine, STAND_INS[name], archive(name))
+
+
+def load(machine: Machine, image: StandIn, content: bytes) -> None:
+    """`docker import` an image, whose root file system is `content`."""
+    changes = [word for change in image.changes for word in ("-c", change)]
+    reference = image.name if ":" in image.name else f"{image.name}:latest"
+    command = machine.command(["docker", "import", *changes, "-", reference])
+    subprocess.run(command, input=content, check=True, capture_output=True, timeout=60)
 
 
 def _busybox() -> str:
@@ -169,7 +175,7 @@ def _add(
 
 def _add_dynamic(tar: tarfile.TarFile, program: str) -> None:
     """A program of this machine with the libraries that it is linked to."""
-    _add(tar, program.lstrip("/"), Path(program).read_bytes(), mode=0o755)
+    _add(tar, f"bin/{Path(program).name}", Path(program).read_bytes(), mode=0o755)
     listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
     for word in listed.split():
         if word.startswith("/"):
