@@ -1,7 +1,8 @@
-"""Where differences go: forwarding and names at once, balancing in order and as fast as the kernel takes it.
+"""Where differences go: forwarding at once, then balancing as fast as the kernel takes it, then names.
 
-Names must be right within a second and cost microseconds. A change of balancing is a transaction in every sandbox of
-the network; what changes again while one is under way is told once, as it is then.
+Whoever is given a name may connect the moment after: the address behind it must lead somewhere by then. A name that is
+gone goes at once. A change of balancing is a transaction in every sandbox of the network; what changes again while one
+is under way is told once, as it is then.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Actors:
 class Outlets:
     def __init__(self, names: Names, actors: Actors) -> None:
         self._names = names
+        self._named: dict[tuple[str, str], tuple[Network, Named]] = {}
         self._overlays, self._balancing, self._mesh = actors.overlays, actors.balancing, actors.mesh
         self._balanced: dict[str, Balanced] = {}
         self._vips: dict[str, dict[Address, VirtualService | None]] = {}
@@ -46,10 +48,13 @@ class Outlets:
         """Tell everybody whom it concerns."""
         self._forward(network.id, differences)
         for owner in differences.unnamed:
+            self._named.pop((network.id, owner), None)
             self._names.drop_shared(network.id, owner)
         for named in differences.named:
-            self._names.put_shared(network, _entry(named))
+            self._named[network.id, named.owner] = network, named
         self._balance(network, differences)
+        if self._waiting and (self._teller is None or self._teller.done()):
+            self._teller = asyncio.get_running_loop().create_task(self._tell())
 
     def told(self, network_id: str) -> None:
         if self._overlays is not None:
@@ -59,11 +64,13 @@ class Outlets:
         """The network was left, and its last differences spread."""
         self._balanced.pop(network_id, None)
         self._vips.pop(network_id, None)
+        for key in [key for key in self._named if key[0] == network_id]:
+            del self._named[key]
         if self._balancing is not None:
             self._balancing.drop(network_id)
 
     async def settled(self) -> None:
-        """Returns when balancing knows everything that was spread until now."""
+        """Returns when balancing and names know everything that was spread until now."""
         while self._teller is not None and not self._teller.done():
             await asyncio.wait([self._teller])
 
@@ -93,16 +100,17 @@ class Outlets:
                 self._entrances = {
                     one.node_id: Entrance(one.mac, one.addresses[0]) for one in differences.balancers if one.addresses
                 }
-        if self._waiting and (self._teller is None or self._teller.done()):
-            self._teller = asyncio.get_running_loop().create_task(self._tell())
 
     @property
     def _waiting(self) -> bool:
-        return bool(self._vips or self._ports) or self._entrances is not None
+        return bool(self._vips or self._ports or self._named) or self._entrances is not None
 
     async def _tell(self) -> None:
-        """Tell balancing until nothing waits."""
+        """Tell balancing and names until nothing waits."""
         while self._waiting:
+            named = dict(self._named)
+            if self._overlays is not None:
+                await _tried(self._overlays.settled())
             vips, self._vips = self._vips, {}
             ports, self._ports = self._ports, {}
             entrances, self._entrances = self._entrances, None
@@ -113,6 +121,15 @@ class Outlets:
             if self._balancing is not None:
                 for network_id, changed in vips.items():
                     await _tried(self._balancing.services(network_id, changed))
+            self._name(named)
+
+    def _name(self, named: Mapping[tuple[str, str], tuple[Network, Named]]) -> None:
+        """Show these names, but for those that have changed or gone meanwhile."""
+        for key, waited in named.items():
+            if self._named.get(key) is waited:
+                del self._named[key]
+                network, one = waited
+                self._names.put_shared(network, _entry(one))
 
 
 async def _tried(change: Awaitable[None]) -> None:
@@ -120,7 +137,9 @@ async def _tried(change: Awaitable[None]) -> None:
     try:
         await change
     except Refusal as refusal:
-        _log.error("balancing could not be changed: %s", refusal.message)
+        _log.error("forwarding or balancing could not be changed: %s", refusal.message)
+    except Exception:
+        _log.exception("forwarding or balancing could not be changed")
 
 
 def _entry(named: Named) -> Entry:

@@ -42,6 +42,10 @@ class Overlays(Protocol):
         """Every remote endpoint that is known anywhere has been told since the start."""
         ...
 
+    async def settled(self) -> None:
+        """Returns when everything that was told until now is carried out."""
+        ...
+
 
 class Balancing(Protocol):
     """Who stands behind virtual addresses in the sandboxes of this host."""

@@ -92,13 +92,16 @@ class Town:
         return {(row.presence.endpoint_id, row.silent) for row in group.view.rows()} if group else set()
 
     async def agree(self, seconds: float, *nodes: Node) -> float:
-        """Seconds until all nodes hold the same rows, none of them silent."""
+        """Seconds until all nodes hold the same rows, none of them silent; what follows from them is done then."""
 
         def same() -> bool:
             first, *others = (self.rows(node) for node in nodes or self.nodes)
             return all(other == first for other in others) and not any(silent for _, silent in first)
 
-        return await within(seconds, same)
+        took = await within(seconds, same)
+        for node in nodes or self.nodes:
+            await self.discovery(node).settled()
+        return took
 
     def task(self, node: Node, service: str, slot: int, address: str, vip: str = "10.0.1.2") -> Presence:
         """A task that no container stands for."""

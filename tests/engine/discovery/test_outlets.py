@@ -1,0 +1,96 @@
+"""In which order differences reach those who act on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any, cast
+
+from fairlead.core.discovery.differences import Differences
+from fairlead.core.discovery.presence import Origin
+from fairlead.core.discovery.view import NetworkView
+from fairlead.core.dns.zone import Entry
+from fairlead.engine.discovery.outlets import Actors, Outlets
+from fairlead.engine.names import Names
+from fairlead.model.errors import Failed
+from fairlead.model.network import Network
+from tests.core.discovery.rows import HERE, task
+
+ATT = Network("att", "att", "overlay", 0)
+VIP = ip_address("10.0.1.2")
+
+
+class Shown:
+    """The names that can be resolved."""
+
+    def __init__(self) -> None:
+        self.owners: dict[str, Entry] = {}
+
+    def put_shared(self, network: Network, entry: Entry) -> None:
+        self.owners[entry.owner] = entry
+
+    def drop_shared(self, network_id: str, owner: str) -> None:
+        self.owners.pop(owner, None)
+
+
+class Slow:
+    """Balancing in a kernel that takes its time."""
+
+    def __init__(self) -> None:
+        self.asked, self.done = asyncio.Event(), asyncio.Event()
+        self.fails = False
+
+    async def services(self, network_id: str, changed: Mapping[Any, Any]) -> None:
+        self.asked.set()
+        await self.done.wait()
+        if self.fails:
+            raise Failed("no")
+
+    def drop(self, network_id: str) -> None:
+        pass
+
+
+class Told:
+    def __init__(self) -> None:
+        self.view, self.shown, self.slow = NetworkView(HERE), Shown(), Slow()
+        self.outlets = Outlets(cast(Names, self.shown), Actors(balancing=self.slow))
+
+    def spread(self) -> Differences:
+        taken = self.view.take()
+        self.outlets.spread(ATT, taken)
+        return taken
+
+
+async def test_a_service_is_known_by_name_when_its_address_leads_somewhere() -> None:
+    told = Told()
+    told.view.put(task("web", 1, "10.0.1.5", vip=str(VIP)))
+    named = {one.owner for one in told.spread().named}
+    await told.slow.asked.wait()
+    assert not told.shown.owners
+    told.slow.done.set()
+    await told.outlets.settled()
+    assert set(told.shown.owners) == named
+
+
+async def test_what_goes_before_its_name_was_shown_never_gets_one() -> None:
+    told = Told()
+    one = task("web", 1, "10.0.1.5", vip=str(VIP))
+    told.view.put(one)
+    told.spread()
+    await told.slow.asked.wait()
+    told.view.drop(Origin(one.node_id, one.endpoint_id))
+    told.spread()
+    told.slow.done.set()
+    await told.outlets.settled()
+    assert not told.shown.owners
+
+
+async def test_names_are_shown_also_where_balancing_cannot_be_changed() -> None:
+    told = Told()
+    told.slow.fails = True
+    told.slow.done.set()
+    told.view.put(task("web", 1, "10.0.1.5", vip=str(VIP)))
+    told.spread()
+    await told.outlets.settled()
+    assert told.shown.owners
