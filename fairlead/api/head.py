@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 
 import httptools
@@ -108,13 +109,17 @@ _date = _DateLine()
 
 def answer_head(status: int, content_type: str, headers: Mapping[str, str], framing: bytes) -> bytes:
     """The head of an answer. `framing` is the lines that tell where its body and the connection end."""
-    parts = [_REASONS.get(status) or b"HTTP/1.1 %d \r\n" % status, _EVERY_ANSWER, _date()]
+    described = _described(status, content_type, *headers.items()) if headers else _described(status, content_type)
+    return b"".join((described, _date(), framing, b"\r\n"))
+
+
+@lru_cache(maxsize=256)
+def _described(status: int, content_type: str, *headers: tuple[str, str]) -> bytes:
+    """What of an answer's head is the same in every answer of its kind."""
+    parts = [_REASONS.get(status) or b"HTTP/1.1 %d \r\n" % status, _EVERY_ANSWER]
     if content_type:
         parts.append(b"Content-Type: %s\r\n" % content_type.encode("latin-1"))
-    if headers:
-        parts += [_header(name, value) for name, value in headers.items()]
-    parts += (framing, b"\r\n")
-    return b"".join(parts)
+    return b"".join([*parts, *(_header(name, value) for name, value in headers)])
 
 
 def hijack_head(content_type: str, upgrade: bool) -> bytes:

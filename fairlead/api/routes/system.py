@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -65,14 +66,10 @@ class _SystemHandlers:
         self._system, self._images, self._swarm = engine.system, engine.images, engine.swarm
 
     def ping(self, request: Request) -> Response:
-        return self._pong(b"OK")
+        return _pong(b"OK", swarm_header(self._swarm))
 
     def ping_head(self, request: Request) -> Response:
-        return self._pong(b"")
-
-    def _pong(self, body: bytes) -> Response:
-        headers = {**PONG_HEADERS, "Swarm": swarm_header(self._swarm)}
-        return Response(200, body, "text/plain; charset=utf-8", headers)
+        return _pong(b"", swarm_header(self._swarm))
 
     def version(self, request: Request) -> Response:
         return json_response(version_json(self._system.host))
@@ -101,6 +98,11 @@ class _SystemHandlers:
 
     def plugin(self, request: Request) -> Response:
         raise NotFound(f'plugin "{request.params["name"]}" not found')
+
+
+@lru_cache(maxsize=8)
+def _pong(body: bytes, swarm: str) -> Response:
+    return Response(200, body, "text/plain; charset=utf-8", {**PONG_HEADERS, "Swarm": swarm})
 
 
 def unsupported(what: str) -> Handler:

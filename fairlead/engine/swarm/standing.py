@@ -40,6 +40,10 @@ class Standing:
     error: str = ""
 
 
+OUTSIDE = Standing()
+"""In no swarm."""
+
+
 def must_manage(standing: Standing) -> None:
     """Raises Unavailable (503) unless the node is a manager at work."""
     if standing.seated:

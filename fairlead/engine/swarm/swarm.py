@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fairlead.engine.swarm.standing import Standing, leaderless, must_manage
+from fairlead.engine.swarm.standing import OUTSIDE, Standing, leaderless, must_manage
 
 if TYPE_CHECKING:
     from fairlead.core.swarm.snapshot import Snapshot
@@ -59,7 +59,7 @@ class Swarm:
 
     @property
     def standing(self) -> Standing:
-        return self.membership.standing if self.formed else Standing()
+        return self.membership.standing if self.formed else OUTSIDE
 
     @property
     def mirror(self) -> Mirror:
