@@ -74,6 +74,8 @@ class Config:
     dead_life: float = 86400.0
     # Entries of a member's earlier life stay visible for this long after its return, while it writes them anew.
     stale_life: float = 10.0
+    # And for this long once it has said that it has written all of them: what is in flight may still come.
+    rewritten_life: float = 2.0
     reap_interval: float = 5.0
 
     # Finding each other again: how often a lost member or an absent seed is tried.

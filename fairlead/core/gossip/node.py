@@ -30,12 +30,10 @@ from fairlead.core.gossip.parts import Parts
 from fairlead.core.gossip.probe import ASK_WITNESSES, CONCLUDE, PROBE
 from fairlead.core.gossip.report import report
 from fairlead.core.gossip.spread import PUSH, TICK
-from fairlead.core.gossip.timers import Timer
+from fairlead.core.gossip.timers import REAP, Timer
 from fairlead.core.gossip.turn import Identity, check_labels
 from fairlead.core.gossip.watch import Watch
 from fairlead.core.gossip.wire.messages import Entry, Record, Verdict
-
-REAP = Timer("reap")
 
 
 class Node:
@@ -107,6 +105,11 @@ class Node:
         """Writes a row of ours. Raises GossipError when the network is not joined or the row too large."""
         with self._turn_at(now) as parts:
             return parts.tables.set(network, table, key, value)
+
+    def complete(self, now: float) -> None:
+        """All that is ours has been written: what others still hold of an earlier life of ours is gone for good."""
+        with self._turn_at(now) as parts:
+            parts.tables.complete()
 
     def delete_entry(self, network: str, table: str, key: str, now: float) -> bool:
         """Deletes a row of ours; False when there is none."""

@@ -7,7 +7,9 @@ A row of another is accepted if it is newer than what is held and its owner may 
 after it joined the network, and before it left. A row of ours that we did not write is answered with a newer truth, so
 a forged or ancient one does not stay.
 
-Rows of a member that failed are suspended: hidden, not dropped, and back in the moment the member is.
+Rows of a member that failed are suspended: hidden, not dropped, and back in the moment the member is. Those of a
+member's earlier life stay for a while after its return, a shorter one as soon as it says that it has written all that
+is left of them anew (`WHOLE`).
 """
 
 from __future__ import annotations
@@ -19,11 +21,14 @@ from fairlead.core.gossip.errors import GossipError
 from fairlead.core.gossip.events import EntryDeleted, EntryEvent, EntryResumed, EntrySet, EntrySuspended
 from fairlead.core.gossip.member import Member, Status
 from fairlead.core.gossip.rows import Row, Rows, value_size, version
+from fairlead.core.gossip.timers import REAP
 from fairlead.core.gossip.turn import Turn
 from fairlead.core.gossip.wire import codec
 from fairlead.core.gossip.wire.messages import Entry, Tombstone
 
 NETWORKS = "networks"
+WHOLE = "whole"
+"""A table of the cluster: its owner has written all that is its own in this life."""
 MAX_LEAP = 1 << 32
 """No honest Lamport clock is so many writes ahead of ours."""
 
@@ -86,6 +91,10 @@ class Tables:
         self._erase(network, table, key)
         return True
 
+    def complete(self) -> None:
+        """All that is ours has been written in this life."""
+        self._write(EVERYWHERE, WHOLE, WHOLE, b"")
+
     def adopt(self, other: Tables) -> None:
         """Takes over the cluster-wide rows of another node."""
         self.networks[EVERYWHERE] = other.networks[EVERYWHERE].copy()
@@ -145,21 +154,17 @@ class Tables:
         if name == self._own().name:
             return
         reborn = old is not None and member.epoch > old.epoch
-        for rows in self.networks.values():
-            for row in rows.of_owner(name):
-                if member.status is Status.LEFT:
-                    self._drop(rows, row)
-                elif reborn and row.epoch < member.epoch:
-                    rows.hush(row, self._turn.now + self._turn.config.stale_life)
+        if member.status is Status.LEFT:
+            self._drop_all(name)
+        elif reborn:
+            self._fade(name, member.epoch)
         self._show_or_hide(name, was=old is not None and old.present, now=member.present)
         if reborn or member.status is Status.LEFT:
             self._recount_participation(name)
 
     def owner_reaped(self, name: str) -> None:
         self._orphans.pop(name, None)
-        for rows in self.networks.values():
-            for row in rows.of_owner(name):
-                self._drop(rows, row)
+        self._drop_all(name)
         self._recount_participation(name)
 
     def rewrite(self) -> None:
@@ -175,8 +180,11 @@ class Tables:
     def reap(self) -> None:
         now = self._turn.now
         for rows in self.networks.values():
-            for row in rows.reap(now):
+            gone = rows.reap(now)
+            for row in gone:
                 self._say_gone(row)
+            for owner in {row.owner for row in gone if row.table == NETWORKS}:
+                self._recount_participation(owner)
         patience = self._turn.config.sync_interval
         for owner in [owner for owner, since in self._orphans.items() if now - since > 2 * patience]:
             self.owner_reaped(owner)
@@ -243,6 +251,8 @@ class Tables:
         self._queue.add(Broadcast(subject, row.network, codec.encode(row)))
         if row.network == EVERYWHERE and row.table == NETWORKS:
             self._participation(row)
+        if row.network == EVERYWHERE and row.table == WHOLE and row.owner != self._own().name:
+            self._fade(row.owner, row.epoch)
         self._report(row, old)
 
     def _report(self, row: Row, old: Row | None) -> None:
@@ -288,6 +298,23 @@ class Tables:
             for row in rows.of_owner(owner):
                 if isinstance(row, Entry):
                     self._emit(event(row))
+
+    def _fade(self, owner: str, epoch: int) -> None:
+        """What the owner wrote in lives before this one goes, unless it is written anew meanwhile."""
+        said = self.networks[EVERYWHERE].get((WHOLE, WHOLE, owner))
+        whole, config = said is not None and said.epoch >= epoch, self._turn.config
+        until = self._turn.now + (config.rewritten_life if whole else config.stale_life)
+        for rows in self.networks.values():
+            for row in rows.of_owner(owner):
+                if row.epoch < epoch:
+                    rows.hush(row, until)
+        if whole:
+            self._turn.timers.set(REAP, until)
+
+    def _drop_all(self, owner: str) -> None:
+        for rows in self.networks.values():
+            for row in rows.of_owner(owner):
+                self._drop(rows, row)
 
     def _drop(self, rows: Rows, row: Row) -> None:
         rows.remove(row)

@@ -15,6 +15,10 @@ class Timer(NamedTuple):
     subject: str | int = ""
 
 
+REAP = Timer("reap")
+"""What is over is thrown away."""
+
+
 class Timers:
     __slots__ = ("_count", "_current", "_heap")
 

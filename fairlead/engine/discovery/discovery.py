@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fairlead.engine.discovery.group import Group
@@ -25,13 +25,16 @@ from fairlead.model.change import Put
 from fairlead.model.discovery import Presence
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Failed
-from fairlead.model.network import Address, Network
+from fairlead.model.network import SWARM, Address, Network
 
 LIFE = "gossip"
 """Kind and id of the document that holds the number of the node's last life."""
 
 AGAIN_SECONDS = 5.0
-QUIET_SECONDS = 3.0
+QUIET_SECONDS, BUSY_SECONDS = 1.5, 2.5
+"""A network is wholly told when nothing was heard of it for the first, or others were heard for the second: a network
+that is never quiet does not keep what is out of date."""
+LOOK_SECONDS = 0.5
 FIRST_INDEX = 256
 
 _log = logging.getLogger("fairlead.engine.discovery")
@@ -180,6 +183,7 @@ class Discovery:
                 for presence in group.own.values():
                     node.write(group.network.id, presence)
             node.join()
+        self._look_whether_whole()
         self._look_whether_told()
 
     def _begin_again(self) -> None:
@@ -199,17 +203,34 @@ class Discovery:
                 self._indexes.setdefault(change.service_id, FIRST_INDEX + len(self._indexes))
             self._outlets.spread(group.network, differences)
 
+    def _look_whether_whole(self) -> None:
+        """What this node told in an earlier life is out of date once all that has outlived it is told again."""
+        if self._node is None or not self._node.open:
+            return
+        if all(endpoint.id in told for endpoint, told in self._swarm_endpoints()):
+            self._node.complete()
+        else:
+            self._later("whole", 0.1, self._look_whether_whole)
+
+    def _swarm_endpoints(self) -> Iterator[tuple[Endpoint, Collection[str]]]:
+        """This node's endpoints on networks of the swarm, each with those that are told of on its network."""
+        for endpoint in self._fabric.state.endpoints.values():
+            group = self._groups.get(endpoint.network_id)
+            if self._fabric.state.network(endpoint.network_id).scope == SWARM:
+                yield endpoint, group.own if group else ()
+
     def _look_whether_told(self) -> None:
-        """A group is wholly told when others are there and it has been quiet for longer than a sync takes."""
-        waiting = [group for group in self._groups.values() if not group.told]
+        """A group is wholly told when others are there and what they know has had the time to come."""
+        waiting, now = [group for group in self._groups.values() if not group.told], self._now()
         if self._node is None or not waiting:
             return
+        company = self._node.open and not self._node.alone
         for group in waiting:
-            quiet = self._now() - group.heard_at >= QUIET_SECONDS
-            if quiet and self._node.open and not self._node.alone:
+            group.joined_at = (group.joined_at or now) if company else None
+            if group.joined_at and (now - group.heard_at >= QUIET_SECONDS or now - group.joined_at >= BUSY_SECONDS):
                 group.told = True
                 self._outlets.told(group.network.id)
-        self._later("told", 1.0, self._look_whether_told)
+        self._later("told", LOOK_SECONDS, self._look_whether_told)
 
     # --- what is shown ----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from fairlead.model.network import Network
 
 class Group:
     """`own` are this node's endpoints by id. `heard_at` is when the group was entered or something of it last heard,
-    `told` whether the rest is known to have heard all that is known of it."""
+    `joined_at` since when other nodes are heard at all, `told` whether all that they know of it is known here."""
 
     def __init__(self, network: Network, node_id: str, now: float) -> None:
         self.network = network
@@ -20,6 +20,7 @@ class Group:
         self.own: dict[str, Presence] = {}
         self.view = NetworkView(node_id)
         self.heard_at = now
+        self.joined_at: float | None = None
         self.told = False
         self._written = 0
 

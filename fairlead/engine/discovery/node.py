@@ -44,6 +44,7 @@ class GossipNode:
         self._line: Line | None = None
         self._node: gossip.Node | None = None
         self._seeds: tuple[gossip.Address, ...] = ()
+        self._whole = False
 
     @property
     def open(self) -> bool:
@@ -58,6 +59,7 @@ class GossipNode:
         node = gossip.Node(identity, keyring, chance, _now())
         self._line = await self._sockets.open(node, here.address, here.port, self._heard, node.config.max_frame)
         self._node = node
+        self._whole = False
 
     def seek(self, peers: Iterable[Address]) -> None:
         """These are the other nodes that are up."""
@@ -101,6 +103,13 @@ class GossipNode:
     def erase(self, network_id: str, endpoint_id: str) -> None:
         if self._node is not None:
             self._node.delete_entry(network_id, TABLE, endpoint_id, _now())
+            self._turn()
+
+    def complete(self) -> None:
+        """Every endpoint of ours has been told of since `start`: others may forget what an earlier life told."""
+        if self._node is not None and not self._whole:
+            self._node.complete(_now())
+            self._whole = True
             self._turn()
 
     async def say_goodbye(self) -> None:

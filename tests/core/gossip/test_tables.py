@@ -91,6 +91,26 @@ def test_rows_of_an_earlier_life_fade_unless_they_are_written_anew(cluster: Clus
     assert cluster.rows("a") == cluster.rows("b") == cluster.rows("c") == {"kept": b"2"}
 
 
+def test_rows_of_an_earlier_life_go_soon_after_their_owner_has_written_all_anew(cluster: Cluster) -> None:
+    cluster.write("c", "kept", b"1")
+    cluster.write("c", "lost", b"1")
+    cluster["c"].join_network("old", cluster.now)
+    cluster.run(0.1)
+    cluster.kill("c")
+    cluster.run(0.1)
+    cluster.add("c", seeds="a", life=2)
+    cluster.join_network("c")
+    cluster.write("c", "kept", b"1")
+    cluster["c"].complete(cluster.now)
+    cluster.run(0.5)
+    assert cluster.rows("a") == cluster.rows("b") == {"kept": b"1", "lost": b"1"}
+    assert cluster["a"].participants("old") == ["c"]
+    cluster.run(2.0)
+    assert cluster.rows("a") == cluster.rows("b") == cluster.rows("c") == {"kept": b"1"}
+    assert cluster["a"].participants("old") == []
+    assert sorted(cluster["a"].participants("net")) == ["a", "b", "c"]
+
+
 def test_a_departed_owners_rows_go_with_it(cluster: Cluster) -> None:
     cluster.write("c", "web", b"1")
     cluster["c"].leave(cluster.now)
