@@ -87,7 +87,7 @@ def _changes(wire: _Wire, services: Services, rounds: int) -> Iterator[Figure]:
             backends = _BACKENDS[: count - 1 + number % 2]
             told = VirtualService(vip, tuple(map(Backend, backends)), frozenset(_BACKENDS[count - 1 : count]))
             began = time.perf_counter()
-            services, change = services.changed({vip: told})
+            change = services.change({vip: told})
             decided.append(time.perf_counter() - began)
             wire.tables.commit(change)
             written.append(time.perf_counter() - began - decided[-1])
@@ -97,7 +97,8 @@ def _changes(wire: _Wire, services: Services, rounds: int) -> Iterator[Figure]:
 
 def _fill(wire: _Wire) -> Services:
     told = {vip: VirtualService(vip, tuple(map(Backend, _BACKENDS[:count]))) for count, vip in _VIPS.items()}
-    services, _ = Services().changed(told)
+    services = Services()
+    services.change(told)
     table = sandbox_table()
     whole = Transaction(table.family, table.name, replace=table, add=tuple(services.elements()))
     wire.tables.commit(whole)

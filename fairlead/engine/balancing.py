@@ -11,8 +11,8 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
-from fairlead.core.balance.service import VirtualService
-from fairlead.core.balance.virtual import Services, sandbox_table, turned_change
+from fairlead.core.balance.service import Backend, Turnover, VirtualService
+from fairlead.core.balance.virtual import Services, sandbox_table
 from fairlead.engine.doors import Doors
 from fairlead.engine.ports import Kernel
 from fairlead.engine.state import State
@@ -34,18 +34,15 @@ class Balancing:
         self._services: dict[str, Services] = {}
         self._written: set[str] = set()
 
-    async def services(self, network_id: str, changed: Mapping[Address, VirtualService | None]) -> None:
+    async def services(
+        self, network_id: str, told: Mapping[Address, VirtualService | Turnover[Backend] | None]
+    ) -> None:
         """These virtual addresses of the network are served so from now on; None: no longer at all.
 
         Returns when every sandbox of this host that is on the network has it."""
-        before = self._services.get(network_id, Services())
-        self._services[network_id], difference = before.changed(changed)
-        if not difference:
-            return
-        after = self._services[network_id]
-        await self._write(
-            (sandbox, turned_change(difference, before, after, _phase(sandbox))) for sandbox in self._on(network_id)
-        )
+        change = self._services.setdefault(network_id, Services()).change(told)
+        if change:
+            await self._write((sandbox, change.transaction(_phase(sandbox))) for sandbox in self._on(network_id))
 
     def drop(self, network_id: str) -> None:
         """Nothing is known of the network any more (this node has left it)."""
@@ -93,8 +90,7 @@ class Balancing:
 
     def _whole(self, sandbox: Sandbox) -> Transaction:
         table = sandbox_table()
-        known = ((services, services.elements()) for services in self._of(sandbox))
-        elements = (element for services, held in known for element in services.turned(held, _phase(sandbox)))
+        elements = (element for services in self._of(sandbox) for element in services.elements(_phase(sandbox)))
         return Transaction(table.family, table.name, replace=table, add=tuple(elements))
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from fairlead.core import sandbox as routes
 from fairlead.core.balance import mesh
-from fairlead.core.balance.service import Entrance, MeshKey, MeshService
+from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService, Turnover
 from fairlead.engine.ports import Kernel
 from fairlead.engine.state import State
 from fairlead.engine.wiring import Wiring
@@ -30,29 +30,57 @@ class Doors:
     def __init__(self, state: State, kernel: Kernel, wiring: Wiring) -> None:
         self._state, self._kernel, self._wiring = state, kernel, wiring
         self._entrances: frozenset[Entrance] = frozenset()
-        self._services: dict[MeshKey, MeshService] = {}
+        self._ports: dict[Address, dict[MeshKey, _Port]] = {}
+        self._tasks: dict[MeshKey, dict[Address, None]] = {}
+        self._at: dict[Address, Sandbox] = {}
         self._written: dict[str, tuple[mesh.Door, frozenset[Entrance]]] = {}
 
     async def entrances(self, nodes: Iterable[Entrance]) -> None:
         """All nodes' ends of the mesh."""
         self._entrances = frozenset(nodes)
-        await self._settle_all()
+        networks = [network for network in self._state.networks.values() if network.ingress]
+        tasks = {endpoint.container_id for network in networks for endpoint in self._state.endpoints_on(network.id)}
+        sandboxes = [found for task in tasks if (found := self._state.sandboxes.get(task)) is not None]
+        await asyncio.gather(*(self.settle(sandbox) for sandbox in sandboxes))
 
-    async def services(self, changed: Mapping[MeshKey, MeshService | None]) -> None:
+    async def services(self, told: Mapping[MeshKey, MeshService | Turnover[MeshBackend] | None]) -> None:
         """Who shows which port now."""
-        for key, service in changed.items():
-            if service is None:
-                self._services.pop(key, None)
-            else:
-                self._services[key] = service
-        await self._settle_all()
+        concerned: dict[Address, None] = {}
+        for key, news in told.items():
+            concerned.update(dict.fromkeys(self._follow(key, news)))
+        sandboxes = {found.id: found for address in concerned if (found := self._at.get(address)) is not None}
+        await asyncio.gather(*(self.settle(sandbox) for sandbox in sandboxes.values()))
+
+    def _follow(self, key: MeshKey, news: MeshService | Turnover[MeshBackend] | None) -> Iterable[Address]:
+        """The tasks that may show a port more or less. One that leaves keeps what it had: not every node knows yet."""
+        before = self._tasks.setdefault(key, {})
+        if isinstance(news, Turnover):
+            tasks = news.tasks
+        else:
+            service = news or MeshService(key)
+            leaving = {address: MeshBackend(address, 0, 0) for address in service.leaving}
+            tasks = {**dict.fromkeys(before), **leaving, **{one.address: one for one in service.backends}}
+        for address, task in tasks.items():
+            ports = self._ports.setdefault(address, {})
+            if task is None:
+                ports.pop(key, None)
+                before.pop(address, None)
+            elif task.weight:
+                ports[key] = mesh.NUMBERS[key.protocol], task.port
+                before[address] = None
+            if not ports:
+                del self._ports[address]
+        if not before:
+            del self._tasks[key]
+        return tasks
 
     async def settle(self, sandbox: Sandbox) -> None:
         """The sandbox has come to a network or gone from one, or something was told that concerns it."""
         door = self._door(sandbox)
         if door is None:
-            self._written.pop(sandbox.ns, None)
+            self.forget(sandbox)
             return
+        self._at.update(dict.fromkeys((address.ip for address in door.addresses), sandbox))
         now = (door, self._entrances)
         plan = self._difference(self._written.get(sandbox.ns), now)
         self._written[sandbox.ns] = now
@@ -63,12 +91,8 @@ class Doors:
 
     def forget(self, sandbox: Sandbox) -> None:
         self._written.pop(sandbox.ns, None)
-
-    async def _settle_all(self) -> None:
-        networks = [network for network in self._state.networks.values() if network.ingress]
-        tasks = {endpoint.container_id for network in networks for endpoint in self._state.endpoints_on(network.id)}
-        sandboxes = [found for task in tasks if (found := self._state.sandboxes.get(task)) is not None]
-        await asyncio.gather(*(self.settle(sandbox) for sandbox in sandboxes))
+        for address in [address for address, there in self._at.items() if there.id == sandbox.id]:
+            del self._at[address]
 
     def _difference(
         self, was: tuple[mesh.Door, frozenset[Entrance]] | None, now: tuple[mesh.Door, frozenset[Entrance]]
@@ -94,7 +118,7 @@ class Doors:
             endpoint.addresses,
             _gateways(network, endpoint),
             self._answers(endpoints),
-            self._ports(sandbox, endpoint),
+            frozenset(port for own in endpoint.addresses for port in self._ports.get(own.ip, {}).values()),
         )
 
     def _answers(self, endpoints: list[Endpoint]) -> dict[int, Address]:
@@ -108,18 +132,6 @@ class Doors:
             for address in by_id[leg.endpoint_id].addresses
             if address.version == version
         }
-
-    def _ports(self, sandbox: Sandbox, endpoint: Endpoint) -> frozenset[_Port]:
-        """Those at which the task is known to serve. One that leaves keeps what it had: not every node knows yet."""
-        own = {address.ip for address in endpoint.addresses}
-        leaves = any(own & service.leaving for service in self._services.values())
-        before = self._written[sandbox.ns][0].ports if leaves and sandbox.ns in self._written else frozenset[_Port]()
-        return before | frozenset(
-            (mesh.NUMBERS[key.protocol], backend.port)
-            for key, service in self._services.items()
-            for backend in service.backends
-            if backend.address in own
-        )
 
 
 def _gateways(network: Network, endpoint: Endpoint) -> tuple[Address, ...]:

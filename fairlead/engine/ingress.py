@@ -17,7 +17,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from fairlead.core.balance import mesh
-from fairlead.core.balance.service import Entrance, MeshKey, MeshService
+from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService, Turnover
 from fairlead.engine import egress, records
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.publish import holds
@@ -44,7 +44,7 @@ class Ingress:
     def __init__(self, fabric: Fabric, sandboxes: Sandboxes) -> None:
         self._fabric, self._sandboxes = fabric, sandboxes
         self._start = SandboxStart(fabric)
-        self._mesh = mesh.Mesh({})
+        self._mesh = mesh.Mesh()
         self._turn = asyncio.Lock()
         self._furnished = False
 
@@ -80,10 +80,9 @@ class Ingress:
 
     async def _furnish(self) -> None:
         sandbox = self._fabric.state.sandboxes[INGRESS]
-        self._mesh = replace(self._mesh, phase=int(sandbox.id[:8], 16))
         inner, outer = self._legs(sandbox)
         table = mesh.ingress_table(outer.ifname, inner.ifname)
-        written = Transaction(table.family, table.name, replace=table, add=tuple(self._mesh.elements()))
+        written = Transaction(table.family, table.name, replace=table, add=tuple(self._mesh.elements(_phase(sandbox))))
         paths = ["net/ipv4/ip_forward", *(["net/ipv6/conf/all/forwarding"] if sandbox.ipv6 else [])]
         forwards = (SetSysctl(path, "1", sandbox.ns) for path in paths)
         await self._fabric.kernel.apply(Plan((ChangeRules(written, sandbox.ns), *forwards)))
@@ -108,17 +107,18 @@ class Ingress:
         """All nodes' ends of the mesh, this one's included: each time all of them."""
         await self._fabric.balancing.doors.entrances(nodes.values())
 
-    async def mesh(self, changed: Mapping[MeshKey, MeshService | None]) -> None:
+    async def mesh(self, told: Mapping[MeshKey, MeshService | Turnover[MeshBackend] | None]) -> None:
         """These ports are shown by this node and lead there from now on; None: no longer shown."""
-        await self._fabric.balancing.doors.services(changed)
+        await self._fabric.balancing.doors.services(told)
         async with self._turn:
-            self._mesh, change = self._mesh.changed(changed)
+            change = self._mesh.change(told)
             sandbox = self._fabric.state.sandboxes.get(INGRESS)
             if sandbox is None or not self._furnished:
                 return
             if change:
-                await self._fabric.kernel.apply(Plan((ChangeRules(change, sandbox.ns),)))
-            await self._publish(changed)
+                await self._fabric.kernel.apply(Plan((ChangeRules(change.transaction(_phase(sandbox)), sandbox.ns),)))
+            if whole := [key for key, news in told.items() if not isinstance(news, Turnover)]:
+                await self._publish(whole)
 
     # --- ports of this host -----------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class Ingress:
             await self._fabric.kernel.attempt(self._fabric.wiring.unpublish(replace(outer, published=tuple(gone))))
             await self._fabric.publisher.withdraw(outer.id, gone)
         kept = [port for port in outer.published if port not in gone]
-        owners = {port: shown.service.service for key, shown in self._mesh.shown.items() for port in _published(key)}
+        owners = {port: service for key, service in self._mesh.shown.items() for port in _published(key)}
         for port in kept:
             self._fabric.host_ports.take(outer.id, [port], _note(owners.get(port, "")))
         new = await self._held(outer, {port: owners[port] for port in sorted(wanted - set(kept), key=str)})
@@ -161,6 +161,11 @@ class Ingress:
             self._fabric.host_ports.take(outer.id, [port], _note(service))
             held.append(port)
         return held
+
+
+def _phase(sandbox: Sandbox) -> int:
+    """Where the node begins to take turns: a number of its own that stays."""
+    return int(sandbox.id[:8], 16)
 
 
 def _note(service: str) -> str:

@@ -28,7 +28,7 @@ def client(version: int, *backends: str, gone: tuple[str, ...] = ()) -> Ruleset:
     services = Services()
     for names in ((*backends, *gone), backends):
         told = VirtualService(vip, tuple(Backend(ip_address(known[name])) for name in names))
-        services, _ = services.changed({vip: told})
+        services.change({vip: told})
     return Ruleset((sandbox_table(), tuple(services.elements())))
 
 
@@ -146,7 +146,8 @@ NODE = {4: ip_address("172.18.0.2"), 6: ip_address("fd18::2")}
 
 def come_in(version: int, port: int = 8080, snat: bool = False) -> Fate:
     backends = tuple(MeshBackend(address, 80) for address in OWN.values())
-    known, _ = mesh.Mesh({}).changed({MeshKey(8080): MeshService(MeshKey(8080), backends, snat=snat)})
+    known = mesh.Mesh()
+    known.change({MeshKey(8080): MeshService(MeshKey(8080), backends, snat=snat)})
     rules = Ruleset((mesh.ingress_table("eth1", "eth0"), tuple(known.elements())))
     return follow(Packet(CLIENT[version], NODE[version], dport=port), "eth1", rules, END)
 

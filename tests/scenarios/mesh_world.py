@@ -58,7 +58,7 @@ class MeshWorld:
     served: Answerers
     version: int
     places: dict[str, str] = field(default_factory=dict)
-    known: dict[str, mesh.Mesh] = field(default_factory=lambda: {node: mesh.Mesh({}) for node in NODES})
+    known: dict[str, mesh.Mesh] = field(default_factory=lambda: {node: mesh.Mesh() for node in NODES})
 
     # --- addresses --------------------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ class MeshWorld:
         keys = [MeshKey(PUBLISHED, protocol) for protocol in ("tcp", "udp")]
         told = {key: MeshService(key, backends, snat=snat) for key in keys}
         for node in NODES:
-            self.known[node], change = self.known[node].changed(told)
+            change = self.known[node].change(told).transaction(phase=0)
             await self.do([ChangeRules(change, self.places[f"ingress-{node}"])])
 
 

@@ -82,7 +82,7 @@ class Street:
         backends = tuple(Backend(self.address(NUMBERS[name])) for name in names)
         quiet = frozenset(self.address(NUMBERS[name]) for name in leaving)
         service = VirtualService(self.vip, backends, quiet, algorithm)
-        self.services, changed = self.services.changed({self.vip: service})
+        changed = self.services.change({self.vip: service}).transaction(phase=0)
         await self.kernel.apply(Plan(tuple(ChangeRules(changed, ns) for ns in self.places.values())))
 
     def ask(self, times: int, sandbox: str = "client") -> Counter[str]:

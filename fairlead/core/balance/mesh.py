@@ -22,12 +22,13 @@ service shows, and the task begins none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 
-from fairlead.core.balance.service import Entrance, MeshKey, MeshService
-from fairlead.core.balance.slots import share_out
+from fairlead.core.balance.pool import Change
+from fairlead.core.balance.roster import Roster, Tasks, Told
+from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService, Turnover
 from fairlead.core.balance.virtual import rejections
 from fairlead.core.balance.ways import (
     ADDRESS,
@@ -40,9 +41,6 @@ from fairlead.core.balance.ways import (
     PROTOCOL,
     chains,
     destination,
-    moved,
-    turned,
-    way,
 )
 from fairlead.model.network import Address
 from fairlead.model.plan import (
@@ -130,49 +128,8 @@ def _between() -> Iterator[Rule]:
     yield Rule((translated, ACCEPT), "a connection of the mesh")
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A port of the mesh with its slots as they are written."""
-
-    service: MeshService
-    slots: Mapping[int, tuple[tuple[Address, int], ...]]
-
-    @classmethod
-    def of(cls, service: MeshService) -> Shown:
-        return cls(service, {version: _dealt(service, version) for version in FAMILIES})
-
-    @property
-    def alive(self) -> frozenset[Address]:
-        return self.service.leaving | {backend.address for backend in self.service.backends}
-
-    def elements(self, phase: int) -> Iterator[Element]:
-        yield from self.head()
-        for version, slots in self.slots.items():
-            yield from self.written(version, enumerate(slots), phase)
-
-    def head(self) -> Iterator[Element]:
-        """What leads to the slots."""
-        key = port_key(self.service.key)
-        if self.service.snat:
-            yield Element("snat", key)
-        for version, slots in self.slots.items():
-            if slots:
-                yield Element(f"ways{version}", key, way(self.service.algorithm, len(slots)))
-
-    def written(self, version: int, slots: Iterable[tuple[int, tuple[Address, int]]], phase: int) -> Iterator[Element]:
-        key, algorithm, size = port_key(self.service.key), self.service.algorithm, len(self.slots[version])
-        for slot, backend in slots:
-            yield Element(f"slots{version}", (*key, turned(slot, phase, algorithm, size)), backend)
-
-
 def port_key(key: MeshKey) -> tuple[int, int]:
     return NUMBERS[key.protocol], key.published
-
-
-def _dealt(service: MeshService, version: int) -> tuple[tuple[Address, int], ...]:
-    fitting = [backend for backend in service.backends if backend.address.version == version]
-    named = [(backend.address.packed + backend.port.to_bytes(2), backend.weight) for backend in fitting]
-    return tuple((fitting[index].address, fitting[index].port) for index in share_out(named, service.algorithm))
 
 
 # --- the task's sandbox ---------------------------------------------------------------------------
@@ -301,48 +258,43 @@ def _egress_table(ifname: str) -> Table:
 # --- all ports together ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class Mesh:
-    """All ports that a node shows, and the addresses of tasks that are gone. `phase` is a number of the node's own."""
+    """All ports that a node shows, and the addresses of tasks that are gone."""
 
-    shown: Mapping[MeshKey, Shown]
-    gone: frozenset[Address] = frozenset()
-    phase: int = 0
+    def __init__(self) -> None:
+        self._roster: Roster[MeshKey] = Roster(port_key, lambda _: FAMILIES, _gone)
+        self.shown: dict[MeshKey, str] = {}
+        """The names of the services that show them."""
 
-    def elements(self) -> Iterator[Element]:
-        """All that the ingress sandbox holds."""
-        for shown in self.shown.values():
-            yield from shown.elements(self.phase)
-        yield from map(_gone, sorted(self.gone, key=str))
+    @property
+    def gone(self) -> Collection[Address]:
+        return self._roster.gone
 
-    def changed(self, changes: Mapping[MeshKey, MeshService | None]) -> tuple[Mesh, Transaction]:
-        """The ports after a change, and what the ingress sandbox goes through for it."""
-        fresh = {key: Shown.of(service) for key, service in changes.items() if service is not None}
-        kept = {key: shown for key, shown in self.shown.items() if key not in changes}
-        alive = frozenset[Address]().union(*(shown.alive for shown in (*fresh.values(), *kept.values())))
-        were = self.gone.union(*(shown.alive for shown in self.shown.values()))
-        after = Mesh({**kept, **fresh}, were - alive, self.phase)
-        add = [_gone(address) for address in sorted(after.gone - self.gone, key=str)]
-        remove = [_gone(address) for address in sorted(self.gone - after.gone, key=str)]
-        for key in changes:
-            gone, come = _difference(self.shown.get(key), fresh.get(key), self.phase)
-            remove += gone
-            add += come
-        return after, Transaction(FAMILY, NAME, add=tuple(add), remove=tuple(remove))
+    def elements(self, phase: int = 0) -> Iterator[Element]:
+        """All that the ingress sandbox holds. `phase` is any number of the node's own."""
+        return self._roster.elements(phase)
+
+    def change(self, told: Mapping[MeshKey, MeshService | Turnover[MeshBackend] | None]) -> Change:
+        """What the ingress sandbox goes through for it. A turnover costs what its tasks cost, whatever the number of
+        the others."""
+        for key, news in told.items():
+            if isinstance(news, MeshService):
+                self.shown[key] = news.service
+            elif news is None:
+                self.shown.pop(key, None)
+        return self._roster.change({key: _read(news) for key, news in told.items()})
 
 
-def _difference(old: Shown | None, new: Shown | None, phase: int) -> tuple[list[Element], list[Element]]:
-    """The elements to remove and to add."""
-    heads = [list(shown.head()) if shown else [] for shown in (old, new)]
-    remove = [element for element in heads[0] if element not in heads[1]]
-    add: list[Element] = []
-    algorithms = [shown.service.algorithm for shown in (old, new) if shown]
-    for version in FAMILIES:
-        were, are = (shown.slots[version] if shown else () for shown in (old, new))
-        taken, given = moved(were, are, algorithms)
-        remove += old.written(version, taken, phase) if old else ()
-        add += new.written(version, given, phase) if new else ()
-    return remove, add + [element for element in heads[1] if element not in heads[0]]
+def _read(news: MeshService | Turnover[MeshBackend] | None) -> Told | Tasks | None:
+    if isinstance(news, MeshService):
+        leaving: Tasks = {address: ((address, 0), 0) for address in news.leaving}
+        head = (Element("snat", port_key(news.key)),) if news.snat else ()
+        return Told(news.algorithm, head, {**leaving, **_read_tasks({one.address: one for one in news.backends})})
+    return None if news is None else _read_tasks(news.tasks)
+
+
+def _read_tasks(tasks: Mapping[Address, MeshBackend | None]) -> Tasks:
+    return {address: ((address, one.port), one.weight) if one else None for address, one in tasks.items()}
 
 
 def _gone(address: Address) -> Element:

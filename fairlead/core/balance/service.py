@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from fairlead.model.endpoint import TCP
 from fairlead.model.errors import Invalid
@@ -12,14 +14,26 @@ ROUND_ROBIN, RANDOM, SOURCE = "round-robin", "random", "source"
 ALGORITHMS = (ROUND_ROBIN, RANDOM, SOURCE)
 """By turns; by chance; the same client always to the same backend, as long as that is there."""
 
+LEAST = "least"
+"""Whoever has the fewest connections of the client. Only IPVS counts them; elsewhere it is by turns."""
+
+NFT, IPVS = "nft", "ipvs"
+BALANCERS = (NFT, IPVS)
+"""What leads a client to a backend: the packet filter alone, or IPVS too."""
+
 LABEL = "com.fairlead.balance"
 """The label of a service that names its algorithm."""
 
 
-def algorithm(wish: str) -> str:
-    """The algorithm that a service's label asks for; "" is by turns. Raises Invalid."""
-    if wish not in ("", *ALGORITHMS):
-        raise Invalid(f"invalid value {wish!r} of label {LABEL}: must be one of {', '.join(ALGORITHMS)}")
+def algorithm(wish: str, balancer: str = NFT) -> str:
+    """The algorithm that a service's label asks for, where `balancer` leads; "" is by turns. Raises Invalid."""
+    if wish == LEAST and balancer != IPVS:
+        raise Invalid(
+            f"invalid value {LEAST!r} of label {LABEL}: it needs IPVS, which counts connections; "
+            f'start the daemons with "fairlead-balancer": "{IPVS}"'
+        )
+    if wish not in ("", *ALGORITHMS, LEAST):
+        raise Invalid(f"invalid value {wish!r} of label {LABEL}: must be one of {', '.join((*ALGORITHMS, LEAST))}")
     return wish or ROUND_ROBIN
 
 
@@ -40,6 +54,12 @@ class VirtualService:
     backends: tuple[Backend, ...] = ()
     leaving: frozenset[Address] = frozenset()
     algorithm: str = ROUND_ROBIN
+
+    def after(self, turnover: Turnover[Backend]) -> VirtualService:
+        """The service with these tasks as they are now."""
+        backends = (backend for backend in self.backends if backend.address not in turnover.tasks)
+        leaving = self.leaving - turnover.tasks.keys() | turnover.leaving
+        return replace(self, backends=(*backends, *turnover.serving), leaving=leaving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +91,35 @@ class MeshService:
     snat: bool = False
     service: str = ""
     leaving: frozenset[Address] = frozenset()
+
+    def after(self, turnover: Turnover[MeshBackend]) -> MeshService:
+        """The service with these tasks as they are now."""
+        backends = (backend for backend in self.backends if backend.address not in turnover.tasks)
+        leaving = self.leaving - turnover.tasks.keys() | turnover.leaving
+        return replace(self, backends=(*backends, *turnover.serving), leaving=leaving)
+
+
+Served = TypeVar("Served", Backend, MeshBackend)
+
+
+@dataclass(frozen=True, slots=True)
+class Turnover(Generic[Served]):
+    """What became of some tasks of a service that was told before, by their addresses: None is gone, and one of weight
+    0 keeps the connections that it has. Everything else of the service is as it was told last."""
+
+    tasks: Mapping[Address, Served | None]
+
+    @property
+    def serving(self) -> tuple[Served, ...]:
+        return tuple(task for task in self.tasks.values() if task is not None and task.weight)
+
+    @property
+    def leaving(self) -> frozenset[Address]:
+        return frozenset(task.address for task in self.tasks.values() if task is not None and not task.weight)
+
+    def after(self, turnover: Turnover[Served]) -> Turnover[Served]:
+        """Both, one after the other."""
+        return Turnover({**self.tasks, **turnover.tasks})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,10 @@ many services and backends there are, and only the first packet of a connection 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import TypeVar
 
-from fairlead.core.balance.service import ALGORITHMS, RANDOM, SOURCE
+from fairlead.core.balance.service import ALGORITHMS, RANDOM, ROUND_ROBIN, SOURCE
 from fairlead.core.balance.slots import SIZES
 from fairlead.model.ruleset import Chain, Dnat, Jhash, Meta, Numgen, Payload, Rule, Selector, Verdict
 
@@ -23,7 +22,6 @@ ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
 DSTNAT, FILTER = -100, 0
 PROTOCOL, PORT = Meta("l4proto"), Payload("th", "dport")
 _SEED = 0x66616972
-_Backend = TypeVar("_Backend")
 
 
 def source(version: int) -> Payload:
@@ -40,7 +38,7 @@ def way(algorithm: str, size: int) -> Verdict:
 
 
 def _name(algorithm: str, size: int) -> str:
-    return f"{algorithm}-{size}"
+    return f"{algorithm if algorithm in ALGORITHMS else ROUND_ROBIN}-{size}"
 
 
 def chains(keys: dict[int, Sequence[Selector]]) -> Iterator[Chain]:
@@ -52,18 +50,6 @@ def chains(keys: dict[int, Sequence[Selector]]) -> Iterator[Chain]:
             for version, key in keys.items()
         )
         yield Chain(_name(algorithm, size), tuple(rules))
-
-
-def moved(
-    old: Sequence[_Backend], new: Sequence[_Backend], algorithms: Collection[str]
-) -> tuple[list[tuple[int, _Backend]], ...]:
-    """The slots that are not what they were, with their numbers: (those to remove, those to add). `algorithms` are the
-    one that was and the one that is."""
-    before, after = list(enumerate(old)), list(enumerate(new))
-    if len(old) != len(new) or (len(set(algorithms)) > 1 and SOURCE in algorithms):
-        return before, after
-    different = [number for number, backend in after if old[number] != backend]
-    return [before[number] for number in different], [after[number] for number in different]
 
 
 def turned(slot: int, phase: int, algorithm: str, size: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from fairlead.model.discovery import MeshPort, Presence
@@ -41,20 +42,23 @@ class ServiceHead:
 @dataclass(frozen=True, slots=True)
 class Service:
     """`serving` are its tasks that take new connections, `leaving` those that only keep what they have: they start, are
-    asked to stop, or their node is lost. In no order."""
+    asked to stop, or their node is lost. In no order, and not copied: they are looked at before the view changes."""
 
     head: ServiceHead
-    serving: tuple[Presence, ...] = ()
-    leaving: tuple[Presence, ...] = ()
+    serving: Collection[Presence] = ()
+    leaving: Collection[Presence] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceChange:
-    """`before` is the head that was last said, None for a service that is new; `now` None: no task of it is left."""
+    """`before` is the head that was last said, None for a service that is new; `now` None: no task of it is left.
+    `tasks` are those that changed: as they were and as they are, None for one that was not there or is there no
+    more."""
 
     service_id: str
     before: ServiceHead | None
     now: Service | None
+    tasks: tuple[tuple[Presence | None, Presence | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

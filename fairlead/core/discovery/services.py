@@ -27,12 +27,23 @@ class _Tally:
     serving_heads: Counter[ServiceHead] = field(default_factory=Counter)
     said: ServiceHead | None = None
     named: Named | None = None
+    before: dict[str, Presence | None] = field(default_factory=dict)
+    """The tasks that were touched since the last time, as they were."""
 
     def service(self) -> Service | None:
         head = merged(self.heads)
         if head is None:
             return None
-        return Service(head, tuple(self.serving.values()), tuple(self.leaving.values()))
+        return Service(head, self.serving.values(), self.leaving.values())
+
+    def task(self, endpoint_id: str) -> Presence | None:
+        return self.serving.get(endpoint_id) or self.leaving.get(endpoint_id)
+
+    def take(self) -> tuple[tuple[Presence | None, Presence | None], ...]:
+        """What became of the tasks that were touched."""
+        touched, self.before = self.before, {}
+        pairs = ((was, self.task(endpoint_id)) for endpoint_id, was in touched.items())
+        return tuple((was, now) for was, now in pairs if was != now)
 
 
 class Services:
@@ -61,7 +72,7 @@ class Services:
             named, service = virtual_names(merged(tally.serving_heads)), tally.service()
             renamed.append((tally.named, named))
             if service is not None or tally.said is not None:
-                changes.append(ServiceChange(service_id, tally.said, service))
+                changes.append(ServiceChange(service_id, tally.said, service, tally.take()))
             tally.said, tally.named = service.head if service else None, named
             if service is None:
                 del self._tallies[service_id]
@@ -87,7 +98,9 @@ class Services:
         self._touched[task.service_id] = None
         head = head_of(task)
         assert head is not None, "only tasks of services are counted"
-        return self._tallies.setdefault(task.service_id, _Tally()), head
+        tally = self._tallies.setdefault(task.service_id, _Tally())
+        tally.before.setdefault(task.endpoint_id, tally.task(task.endpoint_id))
+        return tally, head
 
 
 def _less(count: Counter[ServiceHead], head: ServiceHead) -> None:

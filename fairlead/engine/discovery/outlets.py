@@ -12,14 +12,14 @@ import logging
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
-from fairlead.core.balance.service import Entrance, MeshKey, MeshService, VirtualService
+from fairlead.core.balance.service import Entrance
 from fairlead.core.discovery.differences import Differences, Named
 from fairlead.core.dns.zone import Entry, Kind
-from fairlead.engine.discovery.balanced import Balanced
+from fairlead.engine.discovery.balanced import Balanced, Ports, Vips, ports_followed, vips_followed
 from fairlead.engine.discovery.ports import Balancing, Mesh, Overlays
 from fairlead.engine.names import Names
 from fairlead.model.errors import Refusal
-from fairlead.model.network import Address, Network
+from fairlead.model.network import Network
 
 _log = logging.getLogger("fairlead.engine.discovery")
 
@@ -39,8 +39,8 @@ class Outlets:
         self._named: dict[tuple[str, str], tuple[Network, Named]] = {}
         self._overlays, self._balancing, self._mesh = actors.overlays, actors.balancing, actors.mesh
         self._balanced: dict[str, Balanced] = {}
-        self._vips: dict[str, dict[Address, VirtualService | None]] = {}
-        self._ports: dict[MeshKey, MeshService | None] = {}
+        self._vips: dict[str, Vips] = {}
+        self._ports: Ports = {}
         self._entrances: Mapping[str, Entrance] | None = None
         self._teller: asyncio.Task[None] | None = None
 
@@ -93,9 +93,9 @@ class Outlets:
         balanced = self._balanced.setdefault(network.id, Balanced())
         vips, ports = balanced.change(differences.services)
         if vips:
-            self._vips.setdefault(network.id, {}).update(vips)
+            self._vips[network.id] = vips_followed(self._vips.get(network.id, {}), vips)
         if network.ingress:
-            self._ports.update(ports)
+            self._ports = ports_followed(self._ports, ports)
             if differences.balancers is not None:
                 self._entrances = {
                     one.node_id: Entrance(one.mac, one.addresses[0]) for one in differences.balancers if one.addresses

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from fairlead.core.balance.service import Entrance, MeshKey, MeshService, VirtualService
+from fairlead.core.balance.service import Backend, Entrance, MeshBackend, MeshKey, MeshService, Turnover, VirtualService
 from fairlead.core.gossip import Event, Node
 from fairlead.model.discovery import Presence
 from fairlead.model.network import Address
@@ -50,7 +50,9 @@ class Overlays(Protocol):
 class Balancing(Protocol):
     """Who stands behind virtual addresses in the sandboxes of this host."""
 
-    async def services(self, network_id: str, changed: Mapping[Address, VirtualService | None]) -> None: ...
+    async def services(
+        self, network_id: str, told: Mapping[Address, VirtualService | Turnover[Backend] | None]
+    ) -> None: ...
 
     def drop(self, network_id: str) -> None:
         """This node has left the network."""
@@ -60,7 +62,7 @@ class Balancing(Protocol):
 class Mesh(Protocol):
     """Who stands behind published ports, by whatever node their clients come in."""
 
-    async def mesh(self, changed: Mapping[MeshKey, MeshService | None]) -> None: ...
+    async def mesh(self, told: Mapping[MeshKey, MeshService | Turnover[MeshBackend] | None]) -> None: ...
 
     async def entrances(self, nodes: Mapping[str, Entrance]) -> None:
         """All nodes' ends of the mesh, by node id."""

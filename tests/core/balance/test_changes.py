@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from ipaddress import ip_address
+from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.core.balance.mesh import Mesh
+from fairlead.core.balance.mesh import Mesh, port_key
 from fairlead.core.balance.service import (
     ALGORITHMS,
     ROUND_ROBIN,
@@ -19,10 +21,11 @@ from fairlead.core.balance.service import (
     MeshBackend,
     MeshKey,
     MeshService,
+    Turnover,
     VirtualService,
     algorithm,
 )
-from fairlead.core.balance.virtual import LOST, Services, turned_change
+from fairlead.core.balance.virtual import LOST, Services
 from fairlead.model.errors import Invalid
 from fairlead.model.network import Address
 from fairlead.model.ruleset import Data, Element, Key, Transaction
@@ -71,81 +74,173 @@ def apply(table: dict[tuple[str, Key], Data], change: Transaction) -> None:
         table[element.set, element.key] = element.data
 
 
-def check(begin: Any, histories: list[Any], alive: Callable[[Any], set[Address]]) -> None:
-    table: dict[tuple[str, Key], Data] = {}
-    for told in histories:
-        begin, change = begin.changed(told)
-        apply(table, change)
-        assert table == {(element.set, element.key): element.data for element in begin.elements()}
-        assert not begin.gone & alive(begin)
+def backend(key: object, address: Address, weight: int) -> Any:
+    return MeshBackend(address, 80, weight) if isinstance(key, MeshKey) else Backend(address, weight)
 
 
-@settings(max_examples=60, deadline=None)
-@given(histories=st.lists(virtual(), max_size=6))
-def test_virtual_addresses(histories: list[dict[Address, VirtualService | None]]) -> None:
-    check(
-        Services(),
-        histories,
-        lambda now: {one.address for each in now.balanced.values() for one in each.service.backends},
-    )
+@st.composite
+def histories(draw: st.DrawFn, whole: st.SearchStrategy[dict[Any, Any]], places: Sequence[Any]) -> list[dict[Any, Any]]:
+    """Services as a whole, and then some of their tasks."""
+    told = [draw(whole)]
+    for _ in range(draw(st.integers(0, 6))):
+        changed = draw(st.dictionaries(tasks, st.none() | weights, max_size=8))
+        place = draw(st.sampled_from(places))
+        turnover = Turnover(
+            {one: None if weight is None else backend(place, one, weight) for one, weight in changed.items()}
+        )
+        told.append(draw(st.one_of(whole, st.just({place: turnover}))))
+    return told
 
 
-@settings(max_examples=40, deadline=None)
-@given(histories=st.lists(virtual(), max_size=5), phase=st.integers(0, 2**32))
-def test_a_sandbox_of_any_phase(histories: list[dict[Address, VirtualService | None]], phase: int) -> None:
-    services, table = Services(), dict[tuple[str, Key], Data]()
-    for told in histories:
-        after, change = services.changed(told)
-        apply(table, turned_change(change, services, after, phase))
-        services = after
-        assert table == {(one.set, one.key): one.data for one in services.turned(services.elements(), phase)}
+class Model:
+    """What services come to when each change is carried out on values that are whole."""
+
+    def __init__(self) -> None:
+        self.services: dict[Any, Any] = {}
+        self.ever: set[Address] = set()
+
+    def follow(self, told: dict[Any, Any]) -> None:
+        for place, news in told.items():
+            if isinstance(news, Turnover):
+                before = self.services.get(place, MeshService(place) if place in KEYS else VirtualService(place))
+                news = before.after(news)
+            self.services.pop(place, None)
+            if news is not None:
+                self.services[place] = news
+        self.ever |= self.alive
+
+    @property
+    def alive(self) -> set[Address]:
+        serving = {backend.address for service in self.services.values() for backend in service.backends}
+        return serving.union(*(service.leaving for service in self.services.values()))
+
+    def shares(self, place: Any, version: int) -> dict[Any, int]:
+        backends = [one for one in self.services[place].backends if one.weight and one.address.version == version]
+        return {(one.address, *([one.port] if isinstance(one, MeshBackend) else ())): one.weight for one in backends}
+
+
+def check(begin: Services | Mesh, told: list[dict[Any, Any]], phase: int) -> None:
+    table, model = dict[tuple[str, Key], Data](), Model()
+    for news in told:
+        apply(table, begin.change(news).transaction(phase))
+        model.follow(news)
+        assert table == {(one.set, one.key): one.data for one in begin.elements(phase)}
+        assert set(begin.gone) == model.ever - model.alive
+        for place in model.services:
+            for version in (4, 6) if isinstance(place, MeshKey) else (place.version,):
+                key = port_key(place) if isinstance(place, MeshKey) else (place,)
+                held = Counter(
+                    data for (name, at), data in table.items() if name == f"slots{version}" and at[:-1] == key
+                )
+                check_shares(held, model.shares(place, version))
+
+
+def check_shares(held: Counter[Any], weights: dict[Any, int]) -> None:
+    """Everybody who takes connections has slots, and as many as his weight is worth."""
+    assert held.keys() == weights.keys()
+    for target, weight in weights.items():
+        fair = sum(held.values()) * weight / sum(weights.values())
+        assert abs(held[target] - fair) <= max(weights.values())
+
+
+@settings(max_examples=80, deadline=None)
+@given(told=histories(virtual(), VIPS), phase=st.integers(0, 2**32))
+def test_virtual_addresses(told: list[dict[Any, Any]], phase: int) -> None:
+    check(Services(), told, phase)
+
+
+@settings(max_examples=80, deadline=None)
+@given(told=histories(shown(), KEYS), phase=st.integers(0, 2**32))
+def test_ports_of_the_mesh(told: list[dict[Any, Any]], phase: int) -> None:
+    check(Mesh(), told, phase)
 
 
 def test_sandboxes_begin_their_turns_at_different_backends() -> None:
-    vip = VIPS[0]
-    services, _ = Services().changed({vip: VirtualService(vip, tuple(Backend(task(number)) for number in (2, 3, 4)))})
+    vip, services = VIPS[0], Services()
+    services.change({vip: VirtualService(vip, tuple(Backend(task(number)) for number in (2, 3, 4)))})
     first = Counter(
-        element.data
-        for phase in range(61)
-        for element in services.turned(services.elements(), phase)
-        if element.key == (vip, 0)
+        element.data for phase in range(61) for element in services.elements(phase) if element.key == (vip, 0)
     )
     assert max(first.values()) - min(first.values()) <= 1
 
 
-@settings(max_examples=60, deadline=None)
-@given(histories=st.lists(shown(), max_size=6))
-def test_ports_of_the_mesh(histories: list[dict[MeshKey, MeshService | None]]) -> None:
-    alive = lambda now: {one.address for each in now.shown.values() for one in each.service.backends}  # noqa: E731
-    check(Mesh({}, phase=7), histories, alive)
-
-
 def test_who_left_for_good_is_gone_until_somebody_has_the_address_again() -> None:
-    vip, other = VIPS[:2]
-    services, _ = Services().changed({vip: VirtualService(vip, (Backend(task(2)), Backend(task(3))))})
-    services, _ = services.changed({vip: VirtualService(vip, (Backend(task(3)),), frozenset({task(2)}))})
-    assert services.gone == frozenset()
-    services, change = services.changed({vip: VirtualService(vip, (Backend(task(3)),))})
-    assert services.gone == {task(2)}
+    (vip, other), services = VIPS[:2], Services()
+    services.change({vip: VirtualService(vip, (Backend(task(2)), Backend(task(3))))})
+    services.change({vip: Turnover({task(2): Backend(task(2), 0)})})
+    assert not services.gone
+    change = services.change({vip: Turnover({task(2): None})})
+    assert set(services.gone) == {task(2)}
     assert change.add == (Element("refused4", (task(2),), LOST),)
-    services, change = services.changed({other: VirtualService(other, (Backend(task(2)),))})
-    assert services.gone == frozenset()
+    change = services.change({other: VirtualService(other, (Backend(task(2)),))})
+    assert not services.gone
     assert Element("refused4", (task(2),), LOST) in change.remove
 
 
 def test_nothing_is_written_for_what_is_so_already() -> None:
-    service = VirtualService(VIPS[0], (Backend(task(2)), Backend(task(3))))
-    services, _ = Services().changed({VIPS[0]: service})
-    _, change = services.changed({VIPS[0]: VirtualService(VIPS[0], service.backends[::-1])})
-    assert not change
+    service, services = VirtualService(VIPS[0], (Backend(task(2)), Backend(task(3)))), Services()
+    services.change({VIPS[0]: service})
+    assert not services.change({VIPS[0]: VirtualService(VIPS[0], service.backends[::-1])})
+    assert not services.change({VIPS[0]: Turnover({task(2): Backend(task(2)), task(9): None})})
 
 
-def test_one_of_five_hundred_costs_a_fiftieth_of_the_table() -> None:
-    vip = ip_address("10.1.255.1")
-    backends = [Backend(ip_address(f"10.1.{number // 250}.{2 + number % 250}")) for number in range(500)]
-    services, whole = Services().changed({vip: VirtualService(vip, tuple(backends))})
-    _, change = services.changed({vip: VirtualService(vip, tuple(backends[:-1]))})
-    assert len(change.add) + len(change.remove) <= len(whole.add) / 25
+# --- what a change costs --------------------------------------------------------------------------
+
+VIP = ip_address("10.1.255.1")
+
+
+def crowd(count: int) -> list[Address]:
+    return [ip_address(int(ip_address("10.2.0.2")) + number) for number in range(count)]
+
+
+def crowded(count: int) -> Services:
+    services = Services()
+    services.change({VIP: VirtualService(VIP, tuple(map(Backend, crowd(count))))})
+    return services
+
+
+@pytest.mark.parametrize("count", [13, 60, 500, 800])
+def test_one_more_moves_its_own_share_and_one_less_as_much(count: int) -> None:
+    services = crowded(count)
+    size = sum(element.set == "slots4" for element in services.elements())
+    for news in (Backend(task(9)), None):
+        change = services.change({VIP: Turnover({task(9): news})})
+        assert sum(len(moved.slots) for moved in change.given) <= size // count + 1
+        assert not [element for element in (*change.add, *change.remove) if element.set != "refused4"]
+
+
+def test_who_takes_a_place_over_takes_its_slots() -> None:
+    """As in a rolling update: what others hold stays where it is."""
+    services = crowded(100)
+    leaver = crowd(100)[40]
+    theirs = {element.key for element in services.elements() if element.data == (leaver,)}
+    services.change({VIP: Turnover({leaver: Backend(leaver, 0), task(9): Backend(task(9))})})
+    assert {element.key for element in services.elements() if element.data == (task(9),)} == theirs
+
+
+def test_the_work_for_one_task_is_the_same_beside_forty_as_beside_hundreds() -> None:
+    """Counted in the interpreter's own steps: no machine's speed is in it. Each has 25 slots here and there."""
+    assert steps_for_one(640) <= 1.1 * steps_for_one(40)
+
+
+def steps_for_one(count: int) -> int:
+    """A task comes and goes."""
+    services, steps = crowded(count), 0
+
+    def count_step(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal steps
+        frame.f_trace_opcodes = True
+        steps += event == "opcode"
+        return count_step
+
+    for news in (Backend(task(9)), None):
+        before = sys.gettrace()
+        sys.settrace(count_step)
+        try:
+            services.change({VIP: Turnover({task(9): news})}).transaction(phase=7)
+        finally:
+            sys.settrace(before)
+    return steps
 
 
 @pytest.mark.parametrize(("wish", "meant"), [("", ROUND_ROBIN), *((one, one) for one in ALGORITHMS)])
