@@ -33,13 +33,16 @@ class NetworkScopes:
         self._local, self._swarm, self._clock = local, swarm, clock
 
     def list(self, filters: Filters) -> Sequence[AnyNetwork]:
-        """The swarm's networks first. Raises `Refusal` for filters that do not exist."""
+        """The swarm's networks first. A manager lists none that was removed and only lingers here: who deploys an
+        application again makes its networks anew. Raises `Refusal` for filters that do not exist."""
         network_filters.check(filters, LIST_FILTERS)
         shared = self._shared()
         ids = {network.id for network in shared}
+        knows_all = self._swarm.formed and self._swarm.standing.seated
+        others = (one for one in self._local.list(filters) if one.id not in ids)
         return [
             *(one for one in shared if network_filters.matches(_outline(one), filters, self._in_use(one))),
-            *(one for one in self._local.list(filters) if one.id not in ids),
+            *(one for one in others if one.scope != SWARM or not knows_all),
         ]
 
     def _shared(self) -> Sequence[SwarmNetwork]:

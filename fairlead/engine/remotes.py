@@ -95,9 +95,11 @@ class Remotes:
         underlay = self._host.facts.underlay
         if network is None or underlay is None or presence.vtep == underlay.address:
             return ()
-        return entries(network, presence, self._home(network))
+        home = self._home(network)
+        return entries(network, presence, home) if home else ()
 
     def _home(self, network: Network) -> str:
+        """The namespace from which its frames go to other nodes; "" where they need no help of ours (macvlan)."""
         return DRIVERS[network.driver].namespace(network, self._host.facts)
 
     # --- networks ---------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from fairlead.core.drivers.overlay_stations import Entry
 from fairlead.model.discovery import CONTAINER, Presence
 from fairlead.model.errors import Conflict, Failed
+from fairlead.model.network import SWARM, Network, Pool
 from tests.effects.kernel.conftest import ip, link, run
 from tests.engine.networking.hosts import Hosts, Node, hosts, inside, swarm_network
 
@@ -182,6 +183,17 @@ async def test_a_thousand_remote_endpoints_are_written_together(pair: Hosts) -> 
     a.overlays.told(network.id)
     await a.overlays.settled()
     assert await stations(a) == []
+
+
+async def test_where_frames_find_their_way_alone_nothing_is_done_for_them(pair: Hosts) -> None:
+    """A macvlan may be the swarm's; what is on it is on the wire."""
+    a, b = pair.nodes
+    wire = Network("w" * 25, "wire", "macvlan", 1, scope=SWARM, pools=(Pool(ip_network("10.99.0.0/24"), None),))
+    a.state.put_network(wire)
+    there = Presence("e", CONTAINER, "b", b.address, "02:42:0a:63:00:09", (IPv4Address("10.99.0.9"),))
+    a.overlays.remote(wire.id, there)
+    await a.overlays.settled()
+    assert not list(a.fabric.remotes.expected())
 
 
 async def test_a_container_that_is_reborn_elsewhere_is_found_there(host: None, tmp_path: Path) -> None:
