@@ -13,6 +13,7 @@ from fairlead.api.routes import nodes, services, swarm, swarm_files, tasks
 from fairlead.core.swarm.identity import may_call
 from fairlead.effects.pki.keystore import Keystore
 from fairlead.effects.wire.gossip import GossipSockets
+from fairlead.effects.wire.path import PathProbe
 from fairlead.engine.discovery.discovery import Discovery
 from fairlead.engine.discovery.outlets import Actors
 from fairlead.engine.engine import Engine
@@ -27,6 +28,7 @@ def form(engine: Engine, documents: Documents) -> None:
     actors = Actors(engine.overlays, engine.fabric.balancing, engine.ingress)
     discovery = engine.swarm.discovery = Discovery(engine.fabric, GossipSockets(), actors)
     discovery.load_state(documents)
+    engine.overlays.paths.probe = PathProbe()
     assemble(engine, Keystore(engine.config.data_root), lambda: _hands(engine))
 
 

@@ -21,6 +21,7 @@ from fairlead.engine import egress, records
 from fairlead.engine.expectation import Expectation
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.networks import Networks
+from fairlead.engine.paths import Paths
 from fairlead.model.change import Delete, Put
 from fairlead.model.discovery import Presence
 from fairlead.model.errors import Conflict, Failed, Refusal
@@ -44,6 +45,7 @@ class Overlays:
     def __init__(self, fabric: Fabric, networks: Networks) -> None:
         self._fabric, self._networks = fabric, networks
         self._state, self._remotes = fabric.state, fabric.remotes
+        self.paths = Paths(fabric.host, self._path_changed)
         self._peers: set[Address] | None = None
         self._following: asyncio.Task[None] | None = None
         self._astray = False
@@ -77,18 +79,27 @@ class Overlays:
 
     async def _move(self) -> None:
         """VXLAN devices are bound to their address and port: make them anew."""
-        kernel, expectation = self._fabric.kernel, Expectation(self._fabric)
-        for network in self._overlays():
-            if not self._state.endpoints_on(network.id):
-                continue
+        kernel = self._fabric.kernel
+        for network in self._present():
             home = DRIVERS[network.driver].namespace(network, self._fabric.host.facts)
             devices = [link.name for link in await kernel.links(home) if link.kind == "vxlan"]
             await kernel.attempt(Plan(tuple(DelLink(device, home) for device in devices)))
-            missing = await kernel.missing(expectation.of_network(network).operations)
-            for fault in await kernel.attempt(Plan(tuple(missing))):
-                _log.error("moving a network to another address: %s", fault, extra={"network": network.id})
+            await self._complete(network)
             self._remotes.renew(network)
         await self._remotes.settle([network.id for network in self._overlays()])
+
+    async def _path_changed(self) -> None:
+        """Other packets arrive whole at all nodes than did."""
+        await self._fabric.host.look()
+        for network in self._present():
+            await self._complete(network)
+
+    async def _complete(self, network: Network) -> None:
+        """Make what has to be there of a network and is not."""
+        kernel = self._fabric.kernel
+        missing = await kernel.missing(Expectation(self._fabric).of_network(network).operations)
+        for fault in await kernel.attempt(Plan(tuple(missing))):
+            _log.error("a network was not changed: %s", fault, extra={"network": network.id})
 
     async def leave(self) -> None:
         """No swarm any more: every swarm network is forgotten, and packets of all peers are refused. Containers of
@@ -98,7 +109,8 @@ class Overlays:
         self._remotes.forget()
         await self._fabric.encryption.end()
         self._peers = None
-        self._fabric.host.underlay = None
+        self.paths.follow(())
+        self._fabric.host.underlay, self._fabric.host.paths = None, {}
         await self._fabric.store.commit([Delete(_KIND, _KIND)])
         await self._fabric.host.look()
         gone = Transaction(overlay_underlay.FAMILY, overlay_underlay.NAME, destroy=True)
@@ -152,6 +164,10 @@ class Overlays:
     def _overlays(self) -> list[Network]:
         return [network for network in self._state.networks.values() if DRIVERS[network.driver].scope == SWARM]
 
+    def _present(self) -> list[Network]:
+        """Those that are in the kernel."""
+        return [network for network in self._overlays() if self._state.endpoints_on(network.id)]
+
     def _around(self) -> Neighbourhood:
         return Neighbourhood(self._fabric.host.facts, tuple(self._state.networks.values()))
 
@@ -178,6 +194,7 @@ class Overlays:
         """Let in the nodes that the managers name, and those from which endpoints are announced: what reaches gossip
         is a node of ours even while no manager knows. After a start nobody is put out before the managers spoke."""
         nodes = (self._peers or set()) | self._remotes.vteps()
+        self.paths.follow(nodes)
         wanted = {element.key: element for element in overlay_underlay.peer_elements(nodes)}
         family, name = overlay_underlay.FAMILY, overlay_underlay.NAME
         kernel = self._fabric.kernel
@@ -220,6 +237,7 @@ class Overlays:
         await self._remotes.written()
 
     async def close(self) -> None:
+        await self.paths.close()
         await self._remotes.close()
         await self._fabric.encryption.close()
         if self._following is not None:

@@ -24,12 +24,13 @@ class HostLink:
 
 @dataclass(frozen=True, slots=True)
 class Underlay:
-    """What carries overlay networks: this host's address among the other nodes, the UDP port, and the largest packet
-    that fits on the way to them."""
+    """What carries overlay networks: this host's address among the other nodes, the UDP port, the largest packet that
+    its link takes, and the largest that was seen to arrive at every other node (0: none is known to be smaller)."""
 
     address: Address
     port: int = 4789
     mtu: int = 1500
+    path: int = 0
 
 
 @dataclass(frozen=True, slots=True)

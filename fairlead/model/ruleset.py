@@ -217,7 +217,10 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class ClampMss:
-    """`tcp option maxseg size set rt mtu`."""
+    """`tcp option maxseg size set rt mtu`, or to what map `name` holds for `key`. The kernel only ever lowers it."""
+
+    key: tuple[Selector, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

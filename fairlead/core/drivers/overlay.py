@@ -147,6 +147,7 @@ class Overlay:
         yield SetSysctl("net/ipv4/ip_forward", "0", home)
         yield SetSysctl("net/ipv6/conf/default/disable_ipv6", "1", home)
         yield ChangeRules(Transaction(overlay_filter.FAMILY, overlay_filter.NAME, ensure=overlay_filter.table()), home)
+        yield _clamp(network, facts, home)
         tag, size = names.tag(facts.owner, names.NETWORK, network.id), mtu(network, facts)
         for segment in segments(network):
             yield AddBridge(segment.bridge, mtu=size, alias=tag, ns=home, options={"mcast_snooping": 0})
@@ -167,7 +168,7 @@ class Overlay:
 
     def _wire(self, network: Network, endpoint: Endpoint, site: Site) -> Iterator[Operation]:
         home, segment = self.namespace(network, site.facts), _segment(network, endpoint)
-        tag, size = names.tag(site.facts.owner, names.ENDPOINT, endpoint.id), mtu(network, site.facts)
+        tag, size = names.tag(site.facts.owner, names.ENDPOINT, endpoint.id), _size(network, site.facts)
         yield _change(home, add=endpoint)
         yield AddVeth(
             endpoint.host_ifname,
@@ -196,6 +197,19 @@ def mtu(network: Network, facts: HostFacts) -> int:
     """Raises Failed when the network's own choice cannot be."""
     chosen, underlay = overlay_options.read(network.options), _underlay(network, facts)
     return overlay_mtu.choose(chosen.mtu, underlay, chosen.encrypted, network.ipv6)
+
+
+def _size(network: Network, facts: HostFacts) -> int:
+    """What a new endpoint may send. Who has chosen an MTU gets it."""
+    chosen, underlay = overlay_options.read(network.options), _underlay(network, facts)
+    return chosen.mtu or overlay_mtu.fitting(0, underlay, chosen.encrypted, network.ipv6)
+
+
+def _clamp(network: Network, facts: HostFacts, home: str) -> ChangeRules:
+    chosen, underlay = overlay_options.read(network.options), _underlay(network, facts)
+    size = overlay_mtu.fitting(chosen.mtu, underlay, chosen.encrypted, network.ipv6)
+    elements = overlay_filter.segment_elements(overlay_mtu.segment_sizes(size))
+    return ChangeRules(Transaction(overlay_filter.FAMILY, overlay_filter.NAME, likely=elements), home)
 
 
 def _underlay(network: Network, facts: HostFacts) -> Underlay:

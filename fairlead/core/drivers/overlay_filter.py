@@ -5,11 +5,14 @@ must be about its own. Router advertisements and redirects pass in no direction.
 at where it was sent from, and that it was one of our nodes is looked at outside (`overlay_underlay`).
 
 A node's own end on a network (`forwarders`) passes on packets of clients from elsewhere, with any source address.
+
+TCP connections to other nodes are told how large segments may be that arrive there in one piece (`segments`): the MTU
+of the containers' interfaces is no more than was known when they were made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
 
 from fairlead.model.endpoint import Endpoint
@@ -17,6 +20,7 @@ from fairlead.model.ruleset import (
     ACCEPT,
     DROP,
     Chain,
+    ClampMss,
     Element,
     InSet,
     LimitOver,
@@ -37,7 +41,9 @@ STORM = 1000
 """Packets a second to all or to groups, of all endpoints of a network on one host. Only networks that carry them to
 other hosts at all (`com.fairlead.overlay.multicast`) can come near it."""
 _IIF, _OIF = Meta("iifname"), Meta("oifname")
+_AWAY = Match(_OIF, "==", "vxlan*")
 _TYPE = Payload("ether", "type")
+_ETHER_TYPES = {4: 0x0800, 6: 0x86DD}
 _ICMPV6_TYPE = Payload("icmpv6", "type")
 _ADVERTISEMENT, _REDIRECT, _SOLICITATION, _NEIGHBOUR = 134, 137, 135, 136
 _NOBODY4, _NOBODY6 = IPv4Address(0), IPv6Address(0)
@@ -49,14 +55,17 @@ def table() -> Table:
         Set("home4", ("ifname", "ipv4_addr")),
         Set("home6", ("ifname", "ipv6_addr")),
         Set("forwarders", ("ifname",)),
+        Set("segments", ("ether_type",), ("inet_service",)),
     )
     crowd = Match(Meta("pkttype"), "in", ("broadcast", "multicast"))
-    storm = _rule("more than a network may say to all", Match(_OIF, "==", "vxlan*"), crowd, LimitOver(STORM), DROP)
+    storm = _rule("more than a network may say to all", _AWAY, crowd, LimitOver(STORM), DROP)
+    begins = Match(Payload("tcp", "flags"), "&", ("syn",))
+    clamp = _rule("segments that arrive in one piece", _AWAY, begins, ClampMss((_TYPE,), "segments"))
     chains = (
         Chain("arp", tuple(_arp())),
         Chain("ipv6", tuple(_ipv6())),
         Chain("prerouting", tuple(_prerouting()), "filter", "prerouting", _FIRST),
-        Chain("postrouting", (storm,), "filter", "postrouting", _FILTER),
+        Chain("postrouting", (storm, clamp), "filter", "postrouting", _FILTER),
     )
     return Table(FAMILY, NAME, sets, chains)
 
@@ -91,6 +100,11 @@ def _ipv6() -> Iterator[Rule]:
     nobody = Match(Payload("ip6", "saddr"), "==", _NOBODY6)
     yield _rule("asks before it has an address", Match(_ICMPV6_TYPE, "==", _SOLICITATION), nobody, ACCEPT)
     yield _rule("its own address", InSet((_IIF, Payload("ip6", "saddr")), "home6"), ACCEPT)
+
+
+def segment_elements(sizes: Mapping[int, int]) -> tuple[Element, ...]:
+    """The largest TCP segments by IP version."""
+    return tuple(Element("segments", (_ETHER_TYPES[version],), (size,)) for version, size in sizes.items())
 
 
 def elements(endpoint: Endpoint) -> tuple[Element, ...]:

@@ -15,6 +15,7 @@ from fairlead.core.firewall.packet import ICMP_OF, LOCALHOST, WITH_PORTS, Host, 
 from fairlead.model.network import Address
 from fairlead.model.ruleset import (
     Chain,
+    ClampMss,
     Counter,
     Ct,
     Data,
@@ -150,7 +151,7 @@ def _do(position: Position, statement: Statement, moment: Moment) -> Verdict | N
         case SetPayload(target, value):
             written = value if isinstance(value, Scalar) else _found(position, value, moment)
             moment.packet = _written(target, written, moment.packet)
-        case Counter() | Notrack():
+        case Counter() | Notrack() | ClampMss():
             pass
         case _:
             raise UnknownShapeError(f"no meaning is known for {statement!r}")

@@ -69,7 +69,9 @@ def load_rt(key: int, slot: int) -> bytes:
 
 
 def load_route_mss(slot: int) -> bytes:
-    return load_rt(_ROUTE_MSS, slot)
+    """In network byte order."""
+    place = be32(1, register(slot)) + be32(2, register(slot))
+    return load_rt(_ROUTE_MSS, slot) + expression("byteorder", place, be32(3, _HTON), be32(4, 2), be32(5, 2))
 
 
 def set_meta(key: int, slot: int) -> bytes:
@@ -155,8 +157,6 @@ def notrack() -> bytes:
 
 
 def clamp_mss(slot: int) -> bytes:
-    """Write the route's MSS into the TCP option; the kernel only ever lowers it."""
-    place = be32(1, register(slot)) + be32(2, register(slot))
-    swap = expression("byteorder", place, be32(3, _HTON), be32(4, 2), be32(5, 2))
+    """Write what lies in the slot into the TCP option; the kernel only ever lowers it."""
     option = u8(2, _MAXSEG) + be32(3, 2) + be32(4, 2) + be32(6, _TCP_OPTION)
-    return load_route_mss(slot) + swap + expression("exthdr", be32(7, register(slot)), option)
+    return expression("exthdr", be32(7, register(slot)), option)

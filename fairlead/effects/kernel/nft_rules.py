@@ -135,8 +135,8 @@ class RuleCompiler:
                 return vm.notrack()
             case LimitOver(rate):
                 return vm.limit_over(rate)
-            case ClampMss():
-                return self._require_transport("tcp") + vm.clamp_mss(0)
+            case ClampMss(key, name):
+                return self._require_transport("tcp") + self._segment_size(key, name) + vm.clamp_mss(0)
             case SetPayload(target, value):
                 return self._set_payload(target, value)
         raise ValueError(f"no such statement: {statement!r}")
@@ -320,6 +320,12 @@ class RuleCompiler:
         else:
             loads = self._load_key((value,))
         return self._require(target) + loads + vm.store_payload(place, checksum, 0)
+
+    def _segment_size(self, key: Sequence[Selector], name: str) -> bytes:
+        """In network byte order, whence the option takes it."""
+        if name:
+            return self._load_key(key) + vm.lookup(name, self._set(name).id, 0, 0)
+        return vm.load_route_mss(0)
 
     def _reject(self, kind: str) -> bytes:
         if kind == "tcp reset":
