@@ -152,8 +152,8 @@ class Reconcile:
 
     async def _collect_garbage(self) -> None:
         """Links and namespaces with our mark that belong to nothing that exists."""
-        facts = await self._fabric.host.look()
-        owned = ((link.name, names.owner_of(facts.owner, link.alias)) for link in facts.links.values())
+        tag = self._fabric.host.facts.owner
+        owned = ((link.name, names.owner_of(tag, link.alias)) for link in await self._fabric.kernel.links())
         stray = [name for name, owner in owned if owner and not self._exists(owner)]
         if stray:
             _log.info("removing links that belong to nothing", extra={"links": ",".join(sorted(stray))})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fairlead.effects.kernel import addresses
 from fairlead.effects.kernel.attributes import mac_text
-from fairlead.effects.kernel.link_reader import SeenLink, every_link
+from fairlead.effects.kernel.link_reader import SeenLink, every_link, links_but_veths
 from fairlead.effects.kernel.netlink import Channel
 from fairlead.effects.kernel.places import Place
 from fairlead.model.host import HostFacts, HostLink
@@ -60,8 +60,9 @@ def _station(link: str, address: Address, mac: str, ns: str, bridge: bool) -> Ad
 
 
 def observe_host(place: Place, features: frozenset[str], owner: str) -> HostFacts:
-    """The facts of the namespace, with what was probed before."""
-    links = every_link(place.route)
+    """The facts of the namespace, with what was probed before. Of its links all but those that lead into our sandboxes,
+    on which nothing is built and of which there may be a thousand."""
+    links = links_but_veths(place.route, owner)
     names = {link.index: link.name for link in links}
     held = [addresses.read_interface(payload) for payload in place.route.dump(addresses.every_address())]
     routes = [route for version in (4, 6) for route in addresses.every_route(place.route, version)]

@@ -75,6 +75,19 @@ async def test_facts_are_those_of_the_host(
     assert (port.kind, port.master) == ("veth", "up0")
 
 
+async def test_facts_pass_over_what_leads_into_our_sandboxes(kernel: LinuxKernel) -> None:
+    ours, others = f"{OWNER}:endpoint", f"x{OWNER}:endpoint"
+    made = (
+        AddVeth("veth1", "eth1", "", alias=ours),
+        AddVeth("veth2", "eth2", "", alias=others),
+        AddBridge("vethbr", alias=ours),
+    )
+    await kernel.apply(Plan(made))
+    assert {"veth2", "eth2", "vethbr"} <= set((await kernel.facts()).links)
+    assert "veth1" not in (await kernel.facts()).links
+    assert "veth1" in {link.name for link in await kernel.links()}
+
+
 async def test_links_of_a_namespace(kernel: LinuxKernel, container: Container) -> None:
     inside = container("c1")
     await kernel.apply(Plan((AddBridge("br0"), AddVeth("veth1", "eth0", inside, MAC, "br0", alias="mine"))))
