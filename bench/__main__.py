@@ -24,7 +24,9 @@ from bench import (
     rows_dns,
     rows_kernel,
     rows_macvlan,
+    rows_mesh,
     rows_networks,
+    rows_overlay,
     rows_ports,
     rows_reads,
     rows_restart,
@@ -44,7 +46,7 @@ GROUPS = {
     "dns": rows_dns.measure,
     "restart": rows_restart.measure,
 }
-SWARM_GROUPS = {"swarm": rows_swarm.measure}
+SWARM_GROUPS = {"swarm": rows_swarm.measure, "overlay": rows_overlay.measure, "mesh": rows_mesh.measure}
 """Their engines are swarms of three."""
 KERNEL, BALANCE = "kernel", "balance"
 """No engine takes part in these."""

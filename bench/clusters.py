@@ -9,15 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from bench.client import Client
 from bench.engines import DOCKER, FAIRLEAD, Engine, furnished, provide
+from bench.figures import Figure
+from bench.standing import memory, spent
 from fairlead.lab.node import Node, boot, until
 
 MACHINES = 3
 PORT = 2377
+IDLE_SECONDS = 15.0
+_numbers = count()
 
 
 @dataclass(slots=True)
@@ -40,13 +45,23 @@ class Cluster:
             task["Status"]["State"] == "running" and task.get("NodeID") != without for task in self.tasks(service)
         )
 
-    def create(self, name: str, replicas: int) -> str:
-        spec = {
-            "Name": name,
-            "TaskTemplate": {"ContainerSpec": {"Image": "bench", "StopGracePeriod": 0}},
-            "Mode": {"Replicated": {"Replicas": replicas}},
-        }
+    def create(self, name: str, replicas: int, network: str = "", place: int | None = None, **more: Any) -> str:
+        """A service, on a network if one is given, on one machine alone if its `place` is; `more` of its spec."""
+        template: dict[str, Any] = {"ContainerSpec": {"Image": "bench", "StopGracePeriod": 0}}
+        if network:
+            template["Networks"] = [{"Target": network}]
+        if place is not None:
+            template["Placement"] = {"Constraints": [f"node.id=={self.node(place)['ID']}"]}
+        spec = {"Name": name, "TaskTemplate": template, "Mode": {"Replicated": {"Replicas": replicas}}, **more}
         return str(self.client.post("/services/create", spec)["ID"])
+
+    def network(self, name: str, attachable: bool = False, internal: bool = False) -> None:
+        spec = {"Name": name, "Driver": "overlay", "Attachable": attachable, "Internal": internal}
+        self.client.post("/networks/create", {**spec, "CheckDuplicate": True})
+
+    def fresh(self, prefix: str) -> str:
+        """A name that nothing had yet."""
+        return f"{prefix}{next(_numbers)}"
 
     def scale(self, service: str, replicas: int) -> None:
         seen = self.client.get(f"/services/{service}")
@@ -54,15 +69,17 @@ class Cluster:
         self.client.post(f"/services/{service}/update?version={seen['Version']['Index']}", spec)
 
     def remove(self, service: str) -> None:
+        """Returns when no container of it is left."""
         self.client.delete(f"/services/{service}")
-        self.wait(lambda: not self.containers(), f"the containers of {service} to go")
+        self.wait(lambda: not self._containers(service), f"the containers of {service} to go")
 
-    def containers(self) -> int:
-        return sum(len(_asked(engine, "/containers/json")) for engine in self.engines)
+    def _containers(self, service: str) -> int:
+        filters = f'{{"label":["com.docker.swarm.service.name={service}"]}}'
+        return sum(len(asked(engine, f"/containers/json?filters={filters}")) for engine in self.engines)
 
     def node(self, place: int) -> dict[str, Any]:
         """The swarm's view of one of the machines."""
-        own = _asked(self.engines[place], "/info")["Swarm"]["NodeID"]
+        own = asked(self.engines[place], "/info")["Swarm"]["NodeID"]
         found: dict[str, Any] = self.client.get(f"/nodes/{own}")
         return found
 
@@ -78,7 +95,7 @@ class Cluster:
         return time.perf_counter() - began
 
 
-def _asked(engine: Engine, path: str) -> Any:
+def asked(engine: Engine, path: str) -> Any:
     client = engine.client()
     try:
         return client.get(path)
@@ -92,9 +109,11 @@ def cluster(name: str) -> Iterator[Cluster]:
     root = Path(tempfile.mkdtemp(prefix=f"bench-{name}-", dir="/var/tmp"))
     nodes: list[Node] = []
     try:
-        nodes += [boot(f"{name}{place}", _folder(root, place)) for place in range(MACHINES)]
-        _cable(nodes)
-        engines = [furnished(name, node) for node in nodes]
+        for place in range(MACHINES + 1):
+            nodes.append(boot(f"{name}{place}", _folder(root, place)))
+        *machines, switch = nodes
+        _cable(switch, machines)
+        engines = [furnished(name, node) for node in machines]
         with ThreadPoolExecutor(MACHINES) as pool:
             list(pool.map(_start, engines))
         yield _joined(name, engines)
@@ -115,13 +134,12 @@ def _start(engine: Engine) -> None:
     provide(engine)
 
 
-def _cable(nodes: Sequence[Node]) -> None:
-    """The first machine carries the switch."""
-    first = nodes[0]
-    first.batch("ip", ["link add lan type bridge", "link set lan address 02:00:00:00:00:01", "link set lan up"])
+def _cable(switch: Node, nodes: Sequence[Node]) -> None:
+    """The switch is a machine of its own: no engine's rules are applied to what passes it."""
+    switch.batch("ip", ["link add lan type bridge", "link set lan address 02:00:00:00:00:01", "link set lan up"])
     for place, node in enumerate(nodes):
-        first.batch("ip", [f"link add eth0 netns {node.pid} type veth peer name port{place}"])
-        first.batch("ip", [f"link set port{place} master lan", f"link set port{place} up"])
+        switch.batch("ip", [f"link add eth0 netns {node.pid} type veth peer name port{place}"])
+        switch.batch("ip", [f"link set port{place} master lan", f"link set port{place} up"])
         address = f"192.168.50.{11 + place}/24"
         node.batch("ip", ["link set lo up", "link set eth0 up", f"address add {address} dev eth0"])
         node.batch("ip", ["route add default via 192.168.50.1"])
@@ -158,3 +176,21 @@ def both() -> Iterator[tuple[Cluster, Cluster]]:
     """(Fairlead's, dockerd's)."""
     with cluster(FAIRLEAD) as ours, cluster(DOCKER) as peer:
         yield ours, peer
+
+
+def idle(ours: Cluster, peer: Cluster, state: str = "") -> list[Figure]:
+    """What one manager takes while nothing happens, everything that belongs to it counted."""
+    time.sleep(3)
+    before = [_spent(swarm) for swarm in (ours, peer)]
+    time.sleep(IDLE_SECONDS)
+    cpu = [100 * (_spent(swarm) - was) / IDLE_SECONDS for swarm, was in zip((ours, peer), before, strict=True)]
+    held = [sum(sum(memory(engine)) for engine in swarm.engines) / MACHINES for swarm in (ours, peer)]
+    note = ", ".join(filter(None, ("per manager, the store's process with it", state)))
+    return [
+        Figure("idle CPU of a swarm's manager", cpu[0], cpu[1], "% of a core", note=note),
+        Figure("memory of a swarm's manager", held[0], held[1], "MiB", note=note),
+    ]
+
+
+def _spent(swarm: Cluster) -> float:
+    return sum(spent(engine) for engine in swarm.engines) / MACHINES

@@ -7,9 +7,10 @@ import http.client
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.client import ApiError, Client, Reader
 from fairlead.lab.node import Node, boot, until
@@ -62,6 +63,10 @@ class Engine:
         pid = self.pidfile.read_text().strip()
         self.node.run(["kill", "-TERM", pid], check=False)
         until(lambda: self.node.run(["kill", "-0", pid], check=False).returncode != 0, f"{self.name} to stop", 60)
+
+    def within(self, container: Mapping[str, Any]) -> list[str]:
+        """The command that leads into the network namespace of a container, given as `inspect` shows it."""
+        return self.node.inside(["nsenter", "--target", str(container["State"]["Pid"]), "--net", "--"])
 
     def processes(self) -> list[tuple[int, str]]:
         """(pid as the machine sees it, command name) of everything in the node but its init and sleep."""

@@ -1,7 +1,8 @@
 """The two ends of a traffic measurement, run inside namespaces: `probe.py MODE ADDRESS PORT SECONDS`.
 
 `serve` echoes; `rr` sends one byte and waits for it, again and again, and prints microseconds per round at the median;
-`http` opens a connection per request and prints requests per second.
+`http` opens a connection per request and prints requests per second; `resolve` asks for a name (the fifth argument)
+until it is known, and prints the time of day at which it was.
 """
 
 from __future__ import annotations
@@ -49,9 +50,29 @@ def requests(address: str, port: int, seconds: float) -> float:
     return done / seconds
 
 
+def resolve(address: str, port: int, seconds: float, name: str) -> float:
+    """Asks every 2 ms, whether answered or not."""
+    question = b"".join(bytes((len(label),)) + label.encode() for label in name.split(".")) + b"\0\0\1\0\1"
+    end = time.time() + seconds
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(0.002)
+        while time.time() < end:
+            asking.sendto(b"\0\1\1\0\0\1\0\0\0\0\0\0" + question, (address, port))
+            try:
+                answers = int.from_bytes(asking.recv(512)[6:8])
+            except OSError:
+                continue
+            if answers:
+                return time.time()
+            time.sleep(0.002)
+    raise TimeoutError(f"nobody knows {name}")
+
+
 if __name__ == "__main__":
     mode, where, number, length = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
     if mode == "serve":
         serve(where, number, length)
+    elif mode == "resolve":
+        print(resolve(where, number, length, sys.argv[5]))
     else:
         print({"rr": round_trips, "http": requests}[mode](where, number, length))

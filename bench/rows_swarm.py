@@ -5,20 +5,15 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from itertools import count
 
-from bench.clusters import MACHINES, Cluster
+from bench.clusters import MACHINES, Cluster, idle
 from bench.figures import Figure, interleaved
-from bench.standing import memory, spent
-
-IDLE_SECONDS = 15.0
-_numbers = count()
 
 
 def measure(ours: Cluster, peer: Cluster, rounds: int) -> list[Figure]:
     times = min(rounds, 3)
     return [
-        *_idle(ours, peer),
+        *idle(ours, peer),
         _figure("service create, 10 replicas", ours, peer, times, lambda swarm: _create(swarm, 10), 0.5),
         _figure("service create, 30 replicas", ours, peer, times, lambda swarm: _create(swarm, 30), 0.5),
         _figure("service scale, 2 to 20", ours, peer, times, _scale, 0.5),
@@ -37,7 +32,7 @@ def _figure(
 
 
 def _create(swarm: Cluster, replicas: int) -> float:
-    name = f"made{next(_numbers)}"
+    name = swarm.fresh("made")
     began = time.perf_counter()
     swarm.create(name, replicas)
     swarm.wait(lambda: swarm.running(name) == replicas, f"{replicas} tasks to run")
@@ -47,7 +42,7 @@ def _create(swarm: Cluster, replicas: int) -> float:
 
 
 def _scale(swarm: Cluster) -> float:
-    name = f"scaled{next(_numbers)}"
+    name = swarm.fresh("scaled")
     swarm.create(name, 2)
     swarm.wait(lambda: swarm.running(name) == 2, "2 tasks to run")
     began = time.perf_counter()
@@ -60,7 +55,7 @@ def _scale(swarm: Cluster) -> float:
 
 def _drain(swarm: Cluster) -> float:
     """Of the last machine, with a third of 30 tasks."""
-    name, last = f"drained{next(_numbers)}", MACHINES - 1
+    name, last = swarm.fresh("drained"), MACHINES - 1
     swarm.create(name, 30)
     swarm.wait(lambda: swarm.running(name) == 30, "30 tasks to run")
     node = swarm.node(last)["ID"]
@@ -75,7 +70,7 @@ def _drain(swarm: Cluster) -> float:
 
 def _kill(swarm: Cluster) -> float:
     """Of the last machine's engine; the time until its tasks run elsewhere."""
-    name, last = f"lost{next(_numbers)}", swarm.engines[MACHINES - 1]
+    name, last = swarm.fresh("lost"), swarm.engines[MACHINES - 1]
     swarm.create(name, 30)
     swarm.wait(lambda: swarm.running(name) == 30, "30 tasks to run")
     node = swarm.node(MACHINES - 1)["ID"]
@@ -83,21 +78,3 @@ def _kill(swarm: Cluster) -> float:
     last.node.run(["kill", "-KILL", last.pidfile.read_text().strip()])
     swarm.wait(lambda: swarm.running(name, without=node) == 30, "30 tasks to run elsewhere")
     return time.perf_counter() - began
-
-
-def _idle(ours: Cluster, peer: Cluster) -> list[Figure]:
-    """What one manager takes while nothing happens, everything that belongs to it counted."""
-    time.sleep(3)
-    before = [_spent(swarm) for swarm in (ours, peer)]
-    time.sleep(IDLE_SECONDS)
-    cpu = [100 * (_spent(swarm) - was) / IDLE_SECONDS for swarm, was in zip((ours, peer), before, strict=True)]
-    held = [sum(sum(memory(engine)) for engine in swarm.engines) / MACHINES for swarm in (ours, peer)]
-    note = "per manager, the store's process with it"
-    return [
-        Figure("idle CPU of a swarm's manager", cpu[0], cpu[1], "% of a core", note=note),
-        Figure("memory of a swarm's manager", held[0], held[1], "MiB", note=note),
-    ]
-
-
-def _spent(swarm: Cluster) -> float:
-    return sum(spent(engine) for engine in swarm.engines) / MACHINES
