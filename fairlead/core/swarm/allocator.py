@@ -255,7 +255,8 @@ class Round:
     def __init__(self, snapshot: Snapshot, moment: Moment) -> None:
         self.snapshot, self.moment = snapshot, moment
         self.out = Changes()
-        self.ingress = next((network.id for network in snapshot.networks.values() if network.spec.ingress), "")
+        ingress = snapshot.ingress()
+        self.ingress = ingress.id if ingress is not None else ""
         self._networks: dict[str, SwarmNetwork] = {}
         self._services: dict[str, Service] = {}
         self._nodes: dict[str, Node] = {}

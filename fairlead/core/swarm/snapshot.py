@@ -75,7 +75,9 @@ class Snapshot:
         return self.cluster if isinstance(thing, Cluster) else self._table(thing).get(thing.id)
 
     def ingress(self) -> SwarmNetwork | None:
-        return next((network for network in self.networks.values() if network.spec.ingress), None)
+        """The routing mesh's network. One that is to be deleted is it no more, while its last tasks still stop."""
+        entrances = (network for network in self.networks.values() if network.spec.ingress)
+        return next((network for network in entrances if not network.pending_delete), None)
 
     def things(self) -> Iterator[Thing]:
         """Everything, in the order in which a new leader should look at it."""

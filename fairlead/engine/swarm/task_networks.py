@@ -41,7 +41,8 @@ class TaskNetworks:
 
     async def ensure_ingress(self) -> None:
         """The routing mesh enters at every node that has an address on the ingress network, while there is one."""
-        network = next((one for one in self._told.networks.values() if one.spec.ingress), None)
+        entrances = (one for one in self._told.networks.values() if one.spec.ingress)
+        network = min(entrances, key=lambda one: one.pending_delete, default=None)
         if self._overlays is None:
             return
         if network is None:

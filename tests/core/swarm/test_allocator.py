@@ -183,6 +183,17 @@ def test_a_full_network_tells_its_tasks_and_serves_them_when_one_goes() -> None:
     assert swarm.snapshot.tasks["t5"].status.error == ""
 
 
+def test_an_ingress_network_that_only_lingers_is_none() -> None:
+    swarm = Swarm(INGRESS)
+    swarm.put(replace(swarm.network("ingress"), pending_delete=True))
+    swarm.put(service("web", endpoint=EndpointSpec(ports=(PortConfig(80),))))
+    assert swarm.service("web").error == "service needs ingress network, but no ingress network is present"
+    swarm.put(network("mine", ingress=True))
+    endpoint = swarm.service("web").endpoint
+    assert endpoint is not None
+    assert [one.network_id for one in endpoint.virtual_ips] == ["mine"]
+
+
 def test_publishing_without_an_ingress_network_says_so() -> None:
     swarm = Swarm(service("web", endpoint=EndpointSpec(ports=(PortConfig(80),))))
     assert swarm.service("web").error == "service needs ingress network, but no ingress network is present"
