@@ -59,6 +59,13 @@ case "$DB" in *:*) db=$DB ;; *) db=$DB:%d ;; esac
 echo "<h1>pets role=$ROLE web=$(hostname) client=$REMOTE_ADDR</h1>"
 echo "<p>DB $db -> $(timeout 2 wget -q -O - http://$db/cgi-bin/hit.cgi 2>&1)</p>"
 """
+_ADMIN = """#!/bin/sh
+printf 'Content-Type: text/html\\r\\n\\r\\n'
+echo "<h1>admin web=$(hostname) client=$REMOTE_ADDR</h1>"
+for db in $DB1 $DB2; do
+    echo "<p>DB $db:6379 -> $(timeout 2 wget -q -O - http://$db:6379/cgi-bin/hit.cgi 2>&1)</p>"
+done
+"""
 
 
 @dataclass(frozen=True)
@@ -72,10 +79,10 @@ class StandIn:
     programs: Sequence[str] = ()
 
 
-def _pets(name: str, port: int) -> StandIn:
+def _pets(name: str, page: str) -> StandIn:
     return StandIn(
         name,
-        {"/bin/web.sh": _WEB, "/www/cgi-bin/index.cgi": _PETS % port},
+        {"/bin/web.sh": _WEB, "/www/cgi-bin/index.cgi": page},
         ('CMD ["/bin/web.sh"]', "EXPOSE 5000"),
     )
 
@@ -101,8 +108,9 @@ STAND_INS = {
             {"/bin/consul": _SERVE % 8500, "/www/cgi-bin/hit.cgi": _HIT},
             ('CMD ["consul"]', "EXPOSE 8300 8301 8301/udp 8302 8302/udp 8500 8600 8600/udp"),
         ),
-        _pets("chrch/docker-pets:1.0", 8500),
-        _pets("chrch/web", 6379),
+        _pets("chrch/docker-pets:1.0", _PETS % 8500),
+        _pets("chrch/web", _PETS % 6379),
+        _pets("chrch/admin", _ADMIN),
     )
 }
 
