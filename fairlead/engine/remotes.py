@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from fairlead.core.drivers.overlay_stations import Entry, Stations, entries
+from fairlead.core.drivers.overlay_stations import Entry, Stations, announced, entries
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine.host import Host
 from fairlead.engine.ports import Kernel
@@ -159,11 +159,16 @@ class Remotes:
                 self._kernel.neglect(self._home(network))
             return
         stations = self._of(network_id)
-        if network_id not in self._present:
+        for endpoint in self._state.endpoints_on(network_id):
+            if endpoint.spec.mac:
+                stations.unsteady.update(interface.ip for interface in endpoint.addresses)
+        fresh = network_id not in self._present
+        if fresh:
             self._kernel.attend(self._home(network))
             stations.seen(await self._look(network))
             self._present.add(network_id)
-        if plan := Plan(tuple(stations.changes())):
+        changes = stations.changes()
+        if plan := Plan((*changes, *(() if fresh else announced(network, changes, stations.unsteady)))):
             for fault in await self._kernel.attempt(plan):
                 _log.error("remote endpoints: %s", fault, extra={"network": network_id})
 

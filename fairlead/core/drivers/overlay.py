@@ -26,6 +26,7 @@ from fairlead.core.drivers import (
 )
 from fairlead.core.drivers.contract import Abilities, Attachment, Expected, Neighbourhood, Site
 from fairlead.core.drivers.overlay_segments import Segment, place, segments
+from fairlead.core.firewall import ground
 from fairlead.core.sandbox import Leg
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Failed
@@ -40,6 +41,7 @@ from fairlead.model.plan import (
     AddRoute,
     AddVeth,
     AddVxlan,
+    AnnounceAddress,
     ChangeRules,
     DelLink,
     DelNamespace,
@@ -107,7 +109,8 @@ class Overlay:
 
     def attach(self, network: Network, endpoint: Endpoint, site: Site) -> Plan:
         # Also when others are there: they may still be on their way, and what stands is left alone.
-        return Plan((*self._build(network, site.facts), *self._wire(network, endpoint, site)))
+        wired = (*self._build(network, site.facts), *self._wire(network, endpoint, site))
+        return Plan((*wired, *_announce(endpoint, site.ns)))
 
     def detach(self, network: Network, endpoint: Endpoint, site: Site) -> Plan:
         home = self.namespace(network, site.facts)
@@ -145,6 +148,7 @@ class Overlay:
         yield _guard(network, add=True, port=underlay.port)
         yield AddNamespace(home)
         yield SetSysctl("net/ipv4/ip_forward", "0", home)
+        yield from ground.settings(facts.features, home)
         yield SetSysctl("net/ipv6/conf/default/disable_ipv6", "1", home)
         yield ChangeRules(Transaction(overlay_filter.FAMILY, overlay_filter.NAME, ensure=overlay_filter.table()), home)
         yield _clamp(network, facts, home)
@@ -249,6 +253,12 @@ def _change(home: str, add: Endpoint | None = None, remove: Endpoint | None = No
     added = overlay_filter.elements(add) if add else ()
     removed = overlay_filter.elements(remove) if remove else ()
     return ChangeRules(Transaction(overlay_filter.FAMILY, overlay_filter.NAME, add=added, remove=removed), home)
+
+
+def _announce(endpoint: Endpoint, ns: str) -> Iterator[Operation]:
+    """The other containers here may remember another hardware address for it (`overlay_stations.announced`)."""
+    for address in endpoint.addresses:
+        yield AnnounceAddress(endpoint.ifname, address.ip, endpoint.mac, ns)
 
 
 def _vacate(endpoint: Endpoint, ns: str) -> Iterator[Operation]:

@@ -12,13 +12,14 @@ and nobody has claimed stay until it is known that everybody has spoken. Each ch
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
+from ipaddress import IPv4Address
 
 from fairlead.core.drivers import overlay_options
-from fairlead.core.drivers.overlay_segments import place
+from fairlead.core.drivers.overlay_segments import place, segments
 from fairlead.model.discovery import Presence
-from fairlead.model.network import Network
-from fairlead.model.plan import EVERYBODY, AddFdb, AddNeighbour, Operation
+from fairlead.model.network import Address, Network
+from fairlead.model.plan import EVERYBODY, AddFdb, AddNeighbour, AnnounceAddress, Operation
 
 Entry = AddFdb | AddNeighbour
 _Key = tuple[str, object]
@@ -38,14 +39,33 @@ def entries(network: Network, presence: Presence, home: str) -> tuple[Entry, ...
     return (AddFdb(segment.vxlan, mac, presence.vtep, home), *neighbours, *crowd)
 
 
+def follows(mac: str, address: Address) -> bool:
+    """Whether whoever has the address has this hardware address, unless a user chose another."""
+    return isinstance(address, IPv4Address) and mac.endswith(address.packed.hex(":"))
+
+
+def announced(
+    network: Network, changes: Iterable[Operation], unsteady: Container[Address]
+) -> Iterator[AnnounceAddress]:
+    """What makes the containers here take up new neighbours. A container that spoke to an address remembers where it
+    was for half a minute and longer, and the next one at this address need not have the same hardware address: a user
+    chose it (at `unsteady` addresses one did before), or an IPv6 address came to go with another IPv4 address."""
+    bridges = {segment.vxlan: segment.bridge for segment in segments(network)}
+    for change in changes:
+        if isinstance(change, AddNeighbour) and (change.address in unsteady or not follows(change.mac, change.address)):
+            yield AnnounceAddress(bridges[change.link], change.address, change.mac, change.ns)
+
+
 def _carries_groups(network: Network) -> bool:
     return overlay_options.read(network.options).multicast
 
 
 class Stations:
-    """The remote endpoints of one network, and what the kernel has of them."""
+    """The remote endpoints of one network, and what the kernel has of them. `unsteady` are the addresses that ever bore
+    a hardware address which does not follow from them."""
 
     def __init__(self) -> None:
+        self.unsteady: set[Address] = set()
         self.presences: dict[str, Presence] = {}
         self._entries: dict[str, tuple[Entry, ...]] = {}
         self._claims: dict[_Key, dict[str, Entry]] = {}
@@ -98,6 +118,8 @@ class Stations:
             if wanted is not None and wanted != have:
                 operations.append(wanted)
                 self._written[key] = wanted
+                if isinstance(wanted, AddNeighbour) and not follows(wanted.mac, wanted.address):
+                    self.unsteady.add(wanted.address)
             elif wanted is None and have is not None and key not in self._inherited:
                 operations.append(have.inverse())
                 del self._written[key]

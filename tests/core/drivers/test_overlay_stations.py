@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.core.drivers.overlay_options import VNIS
-from fairlead.core.drivers.overlay_stations import Entry, Stations, entries
+from fairlead.core.drivers.overlay_stations import Entry, Stations, announced, entries
 from fairlead.model.discovery import CONTAINER, Presence
-from fairlead.model.plan import AddFdb, AddNeighbour, DelFdb, DelNeighbour, Operation
+from fairlead.model.plan import AddFdb, AddNeighbour, AnnounceAddress, DelFdb, DelNeighbour, Operation
 from tests.core.drivers.builders import network
 
 NET = network("overlay", subnet="10.0.1.0/24 10.0.2.0/24", scope="swarm", options={VNIS: "4097,4098"})
@@ -27,6 +27,23 @@ def presence(
 
 def made(one: Presence) -> tuple[Entry, ...]:
     return entries(NET, one, HOME)
+
+
+def test_new_neighbours_are_announced_where_the_containers_hear_it() -> None:
+    changes = [*made(presence("a", "10.0.2.5")), DelNeighbour("vxlan0", ip_address("10.0.1.9"), HOME)]
+    (told,) = announced(NET, changes, ())
+    assert told == AnnounceAddress("br1", ip_address("10.0.2.5"), "02:42:0a:00:01:05", HOME)
+
+
+def test_neighbours_that_can_be_no_other_are_announced_only_where_one_was() -> None:
+    stations, usual, chosen = Stations(), presence("a"), presence("b", mac="02:42:0a:00:01:99")
+    stations.put(usual, made(usual))
+    assert not list(announced(NET, stations.changes(), stations.unsteady))
+    stations.put(chosen, made(chosen))
+    assert len(list(announced(NET, stations.changes(), stations.unsteady))) == 1
+    stations.drop("b")
+    (told,) = announced(NET, stations.changes(), stations.unsteady)
+    assert told.mac == usual.mac
 
 
 class Kernel:
