@@ -101,7 +101,8 @@ def attachable(snapshot: Snapshot, reference: str) -> SwarmNetwork:
 def attached(snapshot: Snapshot, node_id: str, network_id: str, container_id: str) -> Task | None:
     """The task that stands for the container on the network: an answer that was lost is asked for again."""
     for task in snapshot.tasks_on(node_id).values():
-        if task.spec.attached_container == container_id and task.spec.networks[0].target == network_id:
+        of_container = task.live and task.spec.attached_container == container_id
+        if of_container and task.spec.networks[0].target == network_id:
             return task
     return None
 

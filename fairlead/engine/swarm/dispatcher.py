@@ -80,7 +80,14 @@ class Dispatcher:
         request, peer = decode(SessionRequest, call.body), caller(call)
         self._sessions.open(request.token, peer)
         line = self._open_line(peer.node_id, request.token)
-        await self._propose(partial(opened, request, peer.node_id, self._clock.now()))
+        try:
+            await self._propose(partial(opened, request, peer.node_id, self._clock.now()))
+        except NotAllowed:
+            self._forget(peer.node_id)
+            raise
+        except BaseException:
+            self._broke(line)
+            raise
         _log.info("a node opened a session", extra={"node": peer.node_id, "address": request.address})
         return self._tell(line)
 

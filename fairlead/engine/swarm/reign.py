@@ -24,7 +24,7 @@ from fairlead.engine.swarm.mirror import Mirror
 from fairlead.engine.swarm.ports import Fence
 from fairlead.engine.swarm.subscription import Subscription
 from fairlead.engine.swarm.waiting import first_of
-from fairlead.model.errors import Refusal, Unavailable
+from fairlead.model.errors import Failed, Refusal, Unavailable
 from fairlead.model.swarm.errors import Deposed, Elsewhere, Outdated
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
@@ -128,6 +128,10 @@ class Reign:
                 changes = list(proposal.decide(control.snapshot))
             except Refusal as refusal:
                 proposal.written.set_exception(refusal)
+                continue
+            except Exception as fault:
+                _log.exception("a decision broke; nothing of it is written")
+                proposal.written.set_exception(Failed(f"internal error: {fault!r}"))
                 continue
             control.feed(changes)
             decided += changes
