@@ -10,6 +10,7 @@ import subprocess
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 from fairlead.model.system import HostDescription
@@ -29,7 +30,12 @@ class LinuxHost:
     """Fulfils `fairlead.engine.ports.Host`."""
 
     def __init__(self, data_root: Path, hostname: str = "") -> None:
-        self.description = describe(data_root, hostname)
+        self._data_root, self._hostname = data_root, hostname
+
+    @cached_property
+    def description(self) -> HostDescription:
+        """Found out when somebody asks: the tools take 20 ms to say their versions."""
+        return describe(self._data_root, self._hostname)
 
     def open_files(self) -> int:
         return len(os.listdir("/proc/self/fd"))

@@ -11,7 +11,7 @@ from what all nodes tell (`put_shared`, `drop_shared`), this one included: its e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -70,15 +70,18 @@ class Names:
         Call it for every endpoint of a sandbox, also on networks without names (default bridge:
         `endpoint.names` empty), because whether a sandbox may ask outside depends on all of them.
         """
+        self._put(endpoint, network)
+        if endpoint.sandbox:
+            self._refresh(self._sandbox(endpoint.sandbox))
+
+    def _put(self, endpoint: Endpoint, network: Network) -> None:
         self._places[endpoint.id] = network.id, endpoint.sandbox
         if network.scope != SWARM:
             self._directory.put(network.id, network.name, _entry(endpoint))
         elif self.announcer is not None:
             self.announcer.appeared(endpoint, network)
         if endpoint.sandbox:
-            sandbox = self._sandbox(endpoint.sandbox)
-            sandbox.endpoints[endpoint.id] = endpoint, network
-            self._refresh(sandbox)
+            self._sandbox(endpoint.sandbox).endpoints[endpoint.id] = endpoint, network
 
     def drop_endpoint(self, endpoint_id: str) -> None:
         """The endpoint is gone; unknown is fine."""
@@ -100,11 +103,16 @@ class Names:
         """Nobody of that id has names on the network any more; unknown is fine."""
         self._directory.drop(network_id, owner)
 
-    def arrange(self, sandbox_id: str, networks: Sequence[str]) -> None:
-        """The order in which the sandbox's networks (ids) are asked: that of its gateways, best first.
+    def arrange(
+        self, sandbox_id: str, networks: Sequence[str], changed: Iterable[tuple[Endpoint, Network]] = ()
+    ) -> None:
+        """The order in which the sandbox's networks (ids) are asked: that of its gateways, best first. Those of its
+        endpoints that have `changed` are set along with it.
 
         Without it, and for networks that it does not mention, the order of connection.
         """
+        for endpoint, network in changed:
+            self._put(endpoint, network)
         sandbox = self._sandbox(sandbox_id)
         sandbox.order = tuple(networks)
         self._refresh(sandbox)

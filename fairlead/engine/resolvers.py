@@ -55,11 +55,13 @@ class Resolvers:
 
     def know(self, sandbox: Sandbox, endpoints: Sequence[Endpoint], changed: Iterable[Endpoint]) -> None:
         """The `changed` ones among a sandbox's endpoints answer from now on; networks are asked in gateway order."""
-        for endpoint in changed:
-            self._names.set_endpoint(endpoint, self._wiring.network(endpoint))
+        placed = [(endpoint, self._wiring.network(endpoint)) for endpoint in changed]
         if sandbox.ns:
             ranked = self._wiring.in_gateway_order(endpoints)
-            self._names.arrange(sandbox.id, [endpoint.network_id for endpoint in ranked])
+            self._names.arrange(sandbox.id, [endpoint.network_id for endpoint in ranked], placed)
+            return
+        for endpoint, network in placed:
+            self._names.set_endpoint(endpoint, network)
 
     def forget(self, endpoint: Endpoint) -> None:
         self._names.drop_endpoint(endpoint.id)
