@@ -371,7 +371,8 @@ class ImageHands:
 class Host(Protocol):
     """What can be told about the host and this process."""
 
-    description: HostDescription
+    @property
+    def description(self) -> HostDescription: ...
 
     def open_files(self) -> int:
         """Of the daemon."""
