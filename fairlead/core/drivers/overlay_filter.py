@@ -51,6 +51,7 @@ _NOBODY4, _NOBODY6 = IPv4Address(0), IPv6Address(0)
 
 def table() -> Table:
     sets = (
+        Set("selves", ("ifname", "ether_addr", "ipv4_addr")),
         Set("home", ("ifname", "ether_addr")),
         Set("home4", ("ifname", "ipv4_addr")),
         Set("home6", ("ifname", "ipv6_addr")),
@@ -58,14 +59,17 @@ def table() -> Table:
         Set("segments", ("ether_type",), ("inet_service",)),
     )
     crowd = Match(Meta("pkttype"), "in", ("broadcast", "multicast"))
-    storm = _rule("more than a network may say to all", _AWAY, crowd, LimitOver(STORM), DROP)
+    storm = _rule("more than a network may say to all", crowd, LimitOver(STORM), DROP)
     begins = Match(Payload("tcp", "flags"), "&", ("syn",))
-    clamp = _rule("segments that arrive in one piece", _AWAY, begins, ClampMss((_TYPE,), "segments"))
+    clamp = _rule("segments that arrive in one piece", begins, ClampMss((_TYPE,), "segments"))
+    away = _rule("to another node", _AWAY, Verdict("goto", "away"))
     chains = (
+        Chain("elsewhere", tuple(_elsewhere())),
         Chain("arp", tuple(_arp())),
         Chain("ipv6", tuple(_ipv6())),
         Chain("prerouting", tuple(_prerouting()), "filter", "prerouting", _FIRST),
-        Chain("postrouting", (storm, clamp), "filter", "postrouting", _FILTER),
+        Chain("away", (storm, clamp)),
+        Chain("postrouting", (away,), "filter", "postrouting", _FILTER),
     )
     return Table(FAMILY, NAME, sets, chains)
 
@@ -74,12 +78,24 @@ def _rule(comment: str, *statements: Statement) -> Rule:
     return Rule(statements, comment)
 
 
-def _prerouting() -> Iterator[Rule]:
+def _elsewhere() -> Iterator[Rule]:
+    """Looked at by its sender's node."""
+    yield _no_router()
+    yield _rule("looked at by its sender's node", ACCEPT)
+
+
+def _no_router() -> Rule:
     routers = Match(_ICMPV6_TYPE, "in", (_ADVERTISEMENT, _REDIRECT))
-    yield _rule("nobody is a router here", Match(_TYPE, "==", "ip6"), routers, DROP)
-    yield _rule("looked at by its sender's node", Match(_IIF, "==", "vxlan*"), ACCEPT)
+    return _rule("nobody is a router here", Match(_TYPE, "==", "ip6"), routers, DROP)
+
+
+def _prerouting() -> Iterator[Rule]:
+    """What most packets are comes first: each passes here."""
+    yield _rule("from another node", Match(_IIF, "==", "vxlan*"), Verdict("goto", "elsewhere"))
+    own = InSet((_IIF, Payload("ether", "saddr"), Payload("ip", "saddr")), "selves")
+    yield _rule("its own addresses", own, ACCEPT)
+    yield _no_router()
     yield _rule("not its own hardware address", InSet((_IIF, Payload("ether", "saddr")), "home", negate=True), DROP)
-    yield _rule("its own address", InSet((_IIF, Payload("ip", "saddr")), "home4"), ACCEPT)
     yield _rule("what it says about addresses", Match(_TYPE, "==", "arp"), Verdict("goto", "arp"))
     yield _rule("IPv6", Match(_TYPE, "==", "ip6"), Verdict("jump", "ipv6"))
     passes_on = InSet((_IIF,), "forwarders")
@@ -115,6 +131,7 @@ def elements(endpoint: Endpoint) -> tuple[Element, ...]:
         found.append(Element("forwarders", (port,)))
     if endpoint.ipv4 is not None:
         found.append(Element("home4", (port, endpoint.ipv4.ip)))
+        found.append(Element("selves", (port, endpoint.mac, endpoint.ipv4.ip)))
     if endpoint.ipv6 is not None:
         found += [Element("home6", (port, address)) for address in (endpoint.ipv6.ip, link_local(endpoint.mac))]
     if endpoint.container_id == INGRESS:

@@ -30,6 +30,7 @@ from fairlead.model.ruleset import (
     Statement,
     Table,
     Transaction,
+    Verdict,
 )
 
 FAMILY, NAME = "inet", "fairlead-underlay"
@@ -39,7 +40,8 @@ MARK = 0xD0C4E3
 _RAW, _MANGLE, _LAST = -300, -150, 300
 _OURS = (InSet((Payload("udp", "dport"),), "ports"), InSet((Payload("vxlan", "vni"),), "vnis"))
 _UNTRACKED = Rule((*_OURS, Notrack()), "not tracked")
-_SECRET = (InSet((Payload("udp", "dport"),), "ports"), InSet((Payload("vxlan", "vni"),), "encrypted"))
+_ENCRYPTED = InSet((Payload("vxlan", "vni"),), "encrypted")
+_SECRET = (InSet((Payload("udp", "dport"),), "ports"), _ENCRYPTED)
 
 
 def table(features: Collection[str]) -> Table:
@@ -55,7 +57,8 @@ def table(features: Collection[str]) -> Table:
     chains = (
         Chain("arriving", (_UNTRACKED,), "filter", "prerouting", _RAW),
         Chain("leaving", (_UNTRACKED,), "filter", "output", _RAW),
-        Chain("input", tuple(_input(esp)), "filter", "input", _RAW),
+        Chain("taken", tuple(_taken(esp))),
+        Chain("input", (_rule("one of our networks", *_OURS, Verdict("goto", "taken")),), "filter", "input", _RAW),
         Chain("output", tuple(_output(esp)), "route", "output", _MANGLE),
         Chain("postrouting", tuple(_postrouting(esp)), "filter", "postrouting", _LAST),
     )
@@ -66,12 +69,12 @@ def _rule(comment: str, *statements: Statement) -> Rule:
     return Rule(statements, comment)
 
 
-def _input(esp: bool) -> Iterator[Rule]:
+def _taken(esp: bool) -> Iterator[Rule]:
     for number, header, peers in ((2, "ip", "peers4"), (10, "ip6", "peers6")):
         stranger = InSet((Payload(header, "saddr"),), peers, negate=True)
-        yield _rule("from none of our nodes", Match(Meta("nfproto"), "==", number), *_OURS, stranger, DROP)
+        yield _rule("from none of our nodes", Match(Meta("nfproto"), "==", number), stranger, DROP)
     clear = (Match(Meta("ipsec"), "==", 0),) if esp else ()
-    yield _rule("in clear, and should not be", *_SECRET, *clear, DROP)
+    yield _rule("in clear, and should not be", _ENCRYPTED, *clear, DROP)
 
 
 def _output(esp: bool) -> Iterator[Rule]:

@@ -226,15 +226,16 @@ def _entering() -> Iterator[Rule]:
 def _input() -> Chain:
     header, icmp = _ICMP[6]
     advertisement = Match(Payload(header, "type"), "==", _ROUTER_ADVERTISEMENT)
-    rule = (InSet((IIF,), "bridges"), _is(6), Match(PROTOCOL, "==", icmp), advertisement, DROP)
+    rule = (Match(PROTOCOL, "==", icmp), _is(6), InSet((IIF,), "bridges"), advertisement, DROP)
     return Chain("input", (_rule("containers are no routers of this host", *rule),), "filter", "input", FILTER)
 
 
 def _answer() -> Chain:
+    """Everything that this host sends comes by: what costs nothing is asked first."""
     rules = []
     for version, (header, icmp) in _ICMP.items():
         redirect = Match(Payload(header, "type"), "==", _REDIRECT[version])
-        matches = (InSet((OIF,), "bridges"), _is(version), Match(PROTOCOL, "==", icmp), redirect)
+        matches = (Match(PROTOCOL, "==", icmp), _is(version), InSet((OIF,), "bridges"), redirect)
         rules.append(_rule("containers that may meet only here shall go on meeting here", *matches, DROP))
     return Chain("answer", tuple(rules), "filter", "output", FILTER)
 

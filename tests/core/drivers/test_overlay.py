@@ -178,5 +178,6 @@ def test_the_link_local_address_follows_from_the_hardware_address() -> None:
 def test_an_endpoint_may_say_what_is_its_own() -> None:
     net = overlay("10.0.1.0/24")
     one = endpoint(on=net)
-    found = {(each.set, each.key[1]) for each in overlay_filter.elements(one)}
-    assert found == {("home", one.mac), ("home4", IPv4Address("10.0.1.2"))}
+    found = {(each.set, *each.key[1:]) for each in overlay_filter.elements(one)}
+    own = IPv4Address("10.0.1.2")
+    assert found == {("home", one.mac), ("home4", own), ("selves", one.mac, own)}
