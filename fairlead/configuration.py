@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from pathlib import Path
 from typing import TypeVar
 
-from fairlead.model.config import EVERY_IPV4, AddressPool, DaemonConfig, DefaultBridge, TlsFiles
+from fairlead.model.config import BALANCERS, EVERY_IPV4, NFT, AddressPool, DaemonConfig, DefaultBridge, TlsFiles
 from fairlead.model.errors import Invalid
 from fairlead.model.network import Address
 
@@ -65,6 +65,7 @@ SETTINGS = (
     Setting("log-level", "--log-level", "text", "debug, info, warn, error or fatal", "-l"),
     Setting("debug", "--debug", "switch", "Log everything", "-D"),
     Setting("hostname", "--hostname", "text", "What this host calls itself"),
+    Setting("fairlead-balancer", "--fairlead-balancer", "text", "What leads to virtual addresses: nft or ipvs"),
     Setting("tls", "--tls", "switch", "TLS on tcp:// sockets; implied by --tlsverify"),
     Setting("tlsverify", "--tlsverify", "switch", "TLS, and clients must show a certificate of the CA"),
     Setting("tlscacert", "--tlscacert", "text", "Trust certificates signed only by this CA"),
@@ -153,6 +154,7 @@ def resolve(settings: Settings, system_hostname: str) -> DaemonConfig:
         labels=_labels(read.words("labels")),
         log_level=_log_level(read),
         hostname=read.text("hostname") or system_hostname,
+        balancer=_balancer(read),
     )
 
 
@@ -308,6 +310,13 @@ def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
         if "=" not in label:
             raise Invalid(f"bad attribute format: {label}: a daemon's label is key=value")
     return labels
+
+
+def _balancer(read: _Reader) -> str:
+    name = read.text("fairlead-balancer") or NFT
+    if name not in BALANCERS:
+        raise Invalid(f"invalid value {name!r} for --fairlead-balancer: it should be {' or '.join(BALANCERS)}")
+    return name
 
 
 def _log_level(read: _Reader) -> str:

@@ -85,6 +85,7 @@ def test_only_a_file_that_was_asked_for_has_to_be_there(tmp_path: Path) -> None:
         ({"dns": ["foo"]}, "IP address is not correctly formatted: foo"),
         ({"labels": ["foo"]}, "bad attribute format: foo"),
         ({"log-level": "loud"}, "invalid logging level 'loud'"),
+        ({"fairlead-balancer": "lvs"}, "invalid value 'lvs' for --fairlead-balancer: it should be nft or ipvs"),
         ({"iptables": False}, "--iptables=false is not supported"),
         ({"default-address-pools": ["base=10.0.0.0/16,size=8"]}, "the size must be between 16 and 32"),
         ({"default-address-pools": ["10.0.0.0/16"]}, "it should be base=CIDR,size=BITS"),

@@ -48,7 +48,7 @@ class Fabric:
         self.resolvers = Resolvers(self.names, self.wiring)
         self.remotes = Remotes(state, world.kernel, self.host)
         self.encryption = Encryption(state, world.kernel, self.host, self.remotes)
-        self.balancing = Balancing(state, world.kernel, self.wiring)
+        self.balancing = Balancing(state, world.kernel, self.wiring, self.host, config.balancer)
         self.etc = Etc(config, world.etc)
         self.lodgings = Lodgings(state)
         self.turns = KeyedLocks()

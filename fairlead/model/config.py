@@ -8,6 +8,10 @@ from pathlib import Path
 
 from fairlead.model.network import Address, Subnet
 
+NFT, IPVS = "nft", "ipvs"
+BALANCERS = (NFT, IPVS)
+"""What leads a client to a service's backend: the packet filter alone, or IPVS too."""
+
 EVERY_IPV4 = IPv4Address("0.0.0.0")
 
 
@@ -65,6 +69,7 @@ class DaemonConfig:
     log_level: str = "info"
     hostname: str = ""
     ipv6_firewall: bool = True
+    balancer: str = NFT
 
     @property
     def netns_dir(self) -> Path:

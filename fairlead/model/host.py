@@ -40,9 +40,10 @@ class HostFacts:
     `links` by name. `routes` are the destinations of the main table without the default route,
     `addresses` every local address, `held` (link, address) for each of them, `nameservers` those of the host's
     resolv.conf. `features` are kernel abilities by name: "bridge", "vxlan", "macvlan", "ipvlan", "8021q", "dummy",
-    "ip_vs", "esp", "netem", "nft_fib", "sctp", "br_netfilter". `owner` tags every kernel object of this daemon (derived
-    from exec-root), so that another daemon's objects are never taken for ours. `namespaces` is the directory of the
-    files that keep network namespaces. `underlay` is there while the host is in a swarm.
+    "ip_vs" ("ip_vs_mh", "ip_vs_twos": schedulers), "esp", "netem", "nft_fib", "sctp", "br_netfilter". `owner` tags
+    every kernel object of this daemon (derived from exec-root), so that another daemon's objects are never taken for
+    ours. `namespaces` is the directory of the files that keep network namespaces. `underlay` is there while the host is
+    in a swarm.
     """
 
     links: Mapping[str, HostLink] = field(default_factory=dict)

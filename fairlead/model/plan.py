@@ -16,6 +16,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 
 from fairlead.model.network import Address, Subnet
 from fairlead.model.ruleset import Transaction
+from fairlead.model.servers import ServerKey, VirtualServer
 
 HOST = ""
 MAIN = 254
@@ -434,6 +435,65 @@ class FlushFlows:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class PutVirtualServer:
+    """A virtual server of IPVS with this scheduler; its real servers are left alone."""
+
+    key: ServerKey
+    scheduler: str
+    ns: str = HOST
+
+    def inverse(self) -> DelVirtualServer:
+        return DelVirtualServer(self.key, self.ns)
+
+
+@dataclass(frozen=True, slots=True)
+class DelVirtualServer:
+    """Forget it with its real servers and their connections."""
+
+    key: ServerKey
+    ns: str = HOST
+
+    def inverse(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class PutRealServer:
+    """A real server behind a virtual one, with this weight."""
+
+    key: ServerKey
+    address: Address
+    weight: int = 1
+    ns: str = HOST
+
+    def inverse(self) -> DelRealServer:
+        return DelRealServer(self.key, self.address, self.ns)
+
+
+@dataclass(frozen=True, slots=True)
+class DelRealServer:
+    key: ServerKey
+    address: Address
+    ns: str = HOST
+
+    def inverse(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleVirtualServers:
+    """Exactly these virtual servers, whatever there was; connections of what stays are not touched. TCP connections
+    are remembered for `patience` seconds without a packet, in all of the namespace."""
+
+    servers: tuple[VirtualServer, ...]
+    patience: int
+    ns: str = HOST
+
+    def inverse(self) -> None:
+        return None
+
+
 Operation = (
     AddNamespace
     | DelNamespace
@@ -465,6 +525,11 @@ Operation = (
     | AnnounceAddress
     | ChangeRules
     | FlushFlows
+    | PutVirtualServer
+    | DelVirtualServer
+    | PutRealServer
+    | DelRealServer
+    | SettleVirtualServers
 )
 
 

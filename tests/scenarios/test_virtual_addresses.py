@@ -73,16 +73,23 @@ class Street:
         steps += [SetSysctl("net/ipv6/conf/eth0/accept_dad", "0", ns), SetLink("eth0", ns, up=True)]
         both = (f"10.0.1.{number}/24", f"fd00:1::{number}/64")
         steps += [AddAddress("eth0", ip_interface(text), ns) for text in both]
+        await self.kernel.apply(Plan(tuple(steps)) + self.ground(ns))
+
+    def ground(self, ns: str) -> Plan:
+        """What a sandbox has before it hears of services."""
         table = sandbox_table()
-        steps.append(ChangeRules(Transaction(table.family, table.name, replace=table), ns))
-        await self.kernel.apply(Plan(tuple(steps)))
+        return Plan((ChangeRules(Transaction(table.family, table.name, replace=table), ns),))
 
     async def balance(self, *names: str, leaving: tuple[str, ...] = (), algorithm: str = ROUND_ROBIN) -> None:
         """From now on these stand behind the virtual address, in every sandbox."""
-        backends = tuple(Backend(self.address(NUMBERS[name])) for name in names)
         quiet = frozenset(self.address(NUMBERS[name]) for name in leaving)
-        service = VirtualService(self.vip, backends, quiet, algorithm)
-        changed = self.services.change({self.vip: service}).transaction(phase=0)
+        await self.serve(VirtualService(self.vip, tuple(map(self.backend, names)), quiet, algorithm))
+
+    def backend(self, name: str, weight: int = 1) -> Backend:
+        return Backend(self.address(NUMBERS[name]), weight)
+
+    async def serve(self, service: VirtualService) -> None:
+        changed = self.services.change({service.vip: service}).transaction(phase=0)
         await self.kernel.apply(Plan(tuple(ChangeRules(changed, ns) for ns in self.places.values())))
 
     def ask(self, times: int, sandbox: str = "client") -> Counter[str]:

@@ -14,12 +14,13 @@ Real servers come first, then the mark that leads to them, and what is gone goes
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import chain
 
-from fairlead.core.balance.service import LEAST, ROUND_ROBIN, SOURCE, VirtualService
+from fairlead.core.balance.service import LEAST, ROUND_ROBIN, SOURCE, Backend, Turnover, VirtualService
 from fairlead.model.network import Address
 from fairlead.model.plan import (
     ChangeRules,
@@ -35,7 +36,7 @@ from fairlead.model.plan import (
 from fairlead.model.ruleset import Element, Transaction
 from fairlead.model.servers import QUIET, ServerKey, VirtualServer
 
-IPVS, MAGLEV, TWO_CHOICES = "ip_vs", "ip_vs_mh", "ip_vs_twos"
+FEATURE, MAGLEV, TWO_CHOICES = "ip_vs", "ip_vs_mh", "ip_vs_twos"
 """What a kernel must have, and what it may have: a hash that moves few sources when backends change, and the choice of
 the less busy of two."""
 
@@ -47,16 +48,18 @@ PATIENCE = 432_000
 
 _MOST_WEIGHT = 65535
 
+Weights = Mapping[Address, int | None]
+"""Of tasks by their addresses; None is gone."""
 
-def scheduler(service: VirtualService, features: frozenset[str]) -> str:
-    """The name of the kernel's scheduler for a service; "" when it has none."""
-    weights = {backend.weight for backend in service.backends if backend.weight}
+
+def scheduler(algorithm: str, weighted: bool, features: frozenset[str]) -> str:
+    """The name of the kernel's scheduler; "" when it has none. `weighted`: not all backends weigh the same."""
     chosen = {
-        ROUND_ROBIN: "wrr" if len(weights) > 1 else "rr",
+        ROUND_ROBIN: "wrr" if weighted else "rr",
         SOURCE: "mh" if MAGLEV in features else "sh",
         LEAST: "twos" if TWO_CHOICES in features else "wlc",
     }
-    return chosen.get(service.algorithm, "")
+    return chosen.get(algorithm, "")
 
 
 def mark_of(vip: Address) -> int:
@@ -65,110 +68,172 @@ def mark_of(vip: Address) -> int:
     return SERVED | number & (SERVED - 1)
 
 
-def virtual_server(service: VirtualService, features: frozenset[str]) -> VirtualServer | None:
-    """What IPVS holds for a service; None if nothing."""
-    chosen, version = scheduler(service, features), service.vip.version
-    leaving = {address: QUIET for address in sorted(service.leaving, key=int) if address.version == version}
-    serving = {each.address: min(each.weight, _MOST_WEIGHT) for each in service.backends}
-    real = leaving | {address: weight for address, weight in serving.items() if address.version == version}
-    return VirtualServer(ServerKey(mark_of(service.vip), version), chosen, real) if chosen and real else None
-
-
-def is_marked(server: VirtualServer) -> bool:
-    """Whether new connections are led to it."""
-    return any(server.real.values())
-
-
-def mark(vip: Address, server: VirtualServer) -> Element:
-    return Element(f"marks{vip.version}", (vip,), (server.key.mark,))
-
-
 @dataclass(frozen=True, slots=True)
 class ServersChange:
-    """What a sandbox goes through: operations before and after its table changes, and the marks to add and remove."""
+    """What a sandbox goes through: servers that come whole, and operations, before its table changes; the marks to add
+    and remove there; operations after it."""
 
+    come: tuple[VirtualServer, ...] = ()
     before: tuple[Operation, ...] = ()
     add: tuple[Element, ...] = ()
     remove: tuple[Element, ...] = ()
     after: tuple[Operation, ...] = ()
 
+    @classmethod
+    def together(cls, parts: Iterable[ServersChange]) -> ServersChange:
+        parts = tuple(parts)
+        return cls(
+            tuple(server for part in parts for server in part.come),
+            tuple(operation for part in parts for operation in part.before),
+            tuple(element for part in parts for element in part.add),
+            tuple(element for part in parts for element in part.remove),
+            tuple(operation for part in parts for operation in part.after),
+        )
+
     def __bool__(self) -> bool:
-        return bool(self.before or self.add or self.remove or self.after)
+        return bool(self.come or self.before or self.add or self.remove or self.after)
 
-    def with_rules(self, rules: Transaction) -> Transaction:
-        """The table's change with the marks in it."""
-        return replace(rules, add=rules.add + self.add, remove=rules.remove + self.remove)
-
-    def plan(self, rules: Transaction, ns: str) -> Plan:
-        """All that happens in the sandbox `ns`, whose table's change (with marks) is `rules`."""
-        first, last = ([replace(each, ns=ns) for each in side] for side in (self.before, self.after))
-        return Plan((*first, *((ChangeRules(rules, ns),) if rules else ()), *last))
+    def plan(self, rules: Transaction, ns: str, phase: int = 0) -> Plan:
+        """All that happens in the sandbox `ns` of this phase; `rules` is its table's change without the marks."""
+        rules = replace(rules, add=rules.add + self.add, remove=rules.remove + self.remove)
+        come = chain.from_iterable(_whole_server(turned(server, phase)) for server in self.come)
+        before, after = ([replace(each, ns=ns) for each in side] for side in ((*come, *self.before), self.after))
+        return Plan((*before, *((ChangeRules(rules, ns),) if rules else ()), *after))
 
 
-@dataclass(frozen=True, slots=True)
 class Servers:
-    """What IPVS holds for a network, by virtual address, on a kernel with these `features`."""
+    """What IPVS holds for a network, on a kernel with these `features`. `taken` are the keys in use on all networks of
+    a host: of two addresses with one key the second goes the table's way."""
 
-    features: frozenset[str]
-    held: Mapping[Address, VirtualServer] = field(default_factory=dict)
+    def __init__(self, features: frozenset[str], taken: set[ServerKey]) -> None:
+        self._features, self._taken = features, taken
+        self._services: dict[Address, _Service] = {}
+
+    def held(self) -> Iterator[VirtualServer]:
+        for service in self._services.values():
+            if service.scheduler:
+                yield service.server()
 
     def marks(self) -> Iterator[Element]:
-        return (mark(vip, server) for vip, server in self.held.items() if is_marked(server))
+        return (service.mark for service in self._services.values() if service.is_marked)
 
-    def changed(self, changes: Mapping[Address, VirtualService | None]) -> tuple[Servers, ServersChange]:
-        """The servers after a change, and only what differs. Of two addresses with one mark the second goes the
-        table's way."""
-        held = {vip: server for vip, server in self.held.items() if vip not in changes}
-        taken = {server.key for server in held.values()}
-        for vip, service in changes.items():
-            server = virtual_server(service, self.features) if service is not None else None
-            if server is not None and server.key not in taken:
-                held[vip] = server
-                taken.add(server.key)
-        steps = [_difference(vip, self.held.get(vip), held.get(vip)) for vip in changes]
-        return replace(self, held=held), _together(steps)
+    def change(self, told: Mapping[Address, VirtualService | Turnover[Backend] | None]) -> ServersChange:
+        """What sandboxes go through for it: only what differs. A turnover costs what its tasks cost."""
+        return ServersChange.together([self._follow(vip, news) for vip, news in told.items()])
+
+    def close(self) -> None:
+        """The network is left."""
+        self._taken.difference_update(service.key for service in self._services.values())
+        self._services.clear()
+
+    def _follow(self, vip: Address, news: VirtualService | Turnover[Backend] | None) -> ServersChange:
+        service = self._services.get(vip)
+        if service is None:
+            key = ServerKey(mark_of(vip), vip.version)
+            if not isinstance(news, VirtualService) or key in self._taken:
+                return ServersChange()
+            self._taken.add(key)
+            service = self._services[vip] = _Service(vip, key, self._features)
+        if news is None:
+            self._taken.discard(service.key)
+            del self._services[vip]
+        return service.follow(news)
 
 
-def whole(known: Iterable[Servers], rules: Transaction, ns: str) -> Plan:
+def whole(known: Iterable[Servers], rules: Transaction, ns: str, phase: int = 0) -> Plan:
     """A sandbox on these networks as it shall be, whatever it holds; `rules` is its whole table without marks."""
     known = tuple(known)
-    servers = {server.key: server for each in known for server in each.held.values()}
+    servers = tuple(turned(server, phase) for each in known for server in each.held())
     marks = tuple(chain.from_iterable(each.marks() for each in known))
     return Plan(
         (
             SetSysctl("net/ipv4/vs/conntrack", "1", ns),
             SetSysctl("net/ipv4/vs/expire_nodest_conn", "1", ns),
-            SettleVirtualServers(tuple(servers.values()), PATIENCE, ns),
+            SettleVirtualServers(servers, PATIENCE, ns),
             ChangeRules(replace(rules, add=rules.add + marks), ns),
         )
     )
 
 
 def turned(server: VirtualServer, phase: int) -> VirtualServer:
-    """The same server for a sandbox of this phase: those that choose the first of equals do not all begin with one."""
+    """The same server for a sandbox of this phase: not all that ask for the first time ask the same backend."""
     real = list(server.real.items())
     start = phase % len(real) if real else 0
     return replace(server, real=dict(real[start:] + real[:start]))
 
 
-def _together(steps: Iterable[ServersChange]) -> ServersChange:
-    total = ServersChange()
-    for step in steps:
-        total = ServersChange(
-            total.before + step.before, total.add + step.add, total.remove + step.remove, total.after + step.after
-        )
-    return total
+def _whole_server(server: VirtualServer) -> Iterator[Operation]:
+    yield PutVirtualServer(server.key, server.scheduler)
+    for address, weight in server.real.items():
+        yield PutRealServer(server.key, address, weight)
 
 
-def _difference(vip: Address, old: VirtualServer | None, new: VirtualServer | None) -> ServersChange:
-    marks = [mark(vip, server) if server and is_marked(server) else None for server in (old, new)]
-    remove, add = ((each,) if each and marks[0] != marks[1] else () for each in marks)
-    if new is None:
-        return ServersChange((), add, remove, (DelVirtualServer(old.key),) if old else ())
-    head = () if old and old.scheduler == new.scheduler else (PutVirtualServer(new.key, new.scheduler),)
-    real = old.real if old else {}
-    # Whoever comes is there before others become quiet.
-    wanted = sorted(new.real.items(), key=lambda item: item[1] == QUIET)
-    puts = (PutRealServer(new.key, each, weight) for each, weight in wanted if real.get(each) != weight)
-    gone = tuple(DelRealServer(new.key, address) for address in real if address not in new.real)
-    return ServersChange((*head, *puts), add, remove, gone)
+class _Service:
+    """One virtual address. `scheduler` is "" while IPVS holds nothing of it."""
+
+    def __init__(self, vip: Address, key: ServerKey, features: frozenset[str]) -> None:
+        self.key, self.scheduler = key, ""
+        self.mark = Element(f"marks{key.version}", (vip,), (key.mark,))
+        self._features = features
+        self._algorithm = ROUND_ROBIN
+        self._real: dict[Address, int] = {}
+        self._shares: Counter[int] = Counter()
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether new connections are led to it."""
+        return bool(self.scheduler and self._shares)
+
+    def server(self) -> VirtualServer:
+        return VirtualServer(self.key, self.scheduler, dict(self._real))
+
+    def follow(self, news: VirtualService | Turnover[Backend] | None) -> ServersChange:
+        former, marked = self.scheduler, self.is_marked
+        changed = self._take(_weights_told(news, self._real))
+        if isinstance(news, VirtualService):
+            self._algorithm = news.algorithm
+        self.scheduler = scheduler(self._algorithm, len(self._shares) > 1, self._features) if self._real else ""
+        marks = (self.mark,) if marked != self.is_marked else ()
+        add, remove = (marks, ()) if self.is_marked else ((), marks)
+        if not self.scheduler:
+            return ServersChange((), (), add, remove, (DelVirtualServer(self.key),) if former else ())
+        if not former:
+            return ServersChange((self.server(),), (), add, remove)
+        head = (PutVirtualServer(self.key, self.scheduler),) if former != self.scheduler else ()
+        return ServersChange((), (*head, *self._puts(changed)), add, remove, tuple(self._gone(changed)))
+
+    def _take(self, told: Weights) -> Weights:
+        """Returns those that are not what they were."""
+        own = ((address, weight) for address, weight in told.items() if address.version == self.key.version)
+        changed = {address: weight for address, weight in own if weight != self._real.get(address)}
+        for address, weight in changed.items():
+            self._count(self._real.pop(address, None), -1)
+            self._count(weight, 1)
+            if weight is not None:
+                self._real[address] = weight
+        return changed
+
+    def _count(self, weight: int | None, by: int) -> None:
+        if weight:
+            self._shares[weight] += by
+            if not self._shares[weight]:
+                del self._shares[weight]
+
+    def _puts(self, changed: Weights) -> Iterator[Operation]:
+        """Whoever comes is there before others become quiet."""
+        for address, weight in sorted(changed.items(), key=lambda item: item[1] == QUIET):
+            if weight is not None:
+                yield PutRealServer(self.key, address, weight)
+
+    def _gone(self, changed: Weights) -> Iterator[Operation]:
+        return (DelRealServer(self.key, address) for address, weight in changed.items() if weight is None)
+
+
+def _weights_told(news: VirtualService | Turnover[Backend] | None, real: Iterable[Address]) -> Weights:
+    match news:
+        case Turnover(tasks=tasks):
+            return {address: min(one.weight, _MOST_WEIGHT) if one else None for address, one in tasks.items()}
+        case VirtualService(backends=backends, leaving=leaving):
+            serving = {one.address: min(one.weight, _MOST_WEIGHT) for one in backends}
+            return {**dict.fromkeys(real), **dict.fromkeys(leaving, QUIET), **serving}
+    return dict.fromkeys(real)

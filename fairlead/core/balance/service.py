@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from fairlead.model.config import IPVS, NFT
 from fairlead.model.endpoint import TCP
 from fairlead.model.errors import Invalid
 from fairlead.model.network import Address
@@ -16,10 +17,6 @@ ALGORITHMS = (ROUND_ROBIN, RANDOM, SOURCE)
 
 LEAST = "least"
 """Whoever has the fewest connections of the client. Only IPVS counts them; elsewhere it is by turns."""
-
-NFT, IPVS = "nft", "ipvs"
-BALANCERS = (NFT, IPVS)
-"""What leads a client to a backend: the packet filter alone, or IPVS too."""
 
 LABEL = "com.fairlead.balance"
 """The label of a service that names its algorithm."""

@@ -43,7 +43,7 @@ VERSIONS = (4, 6)
 UNSERVED, LOST = Verdict("goto", "unserved"), Verdict("goto", "lost")
 _TCP = 6
 _PORTED = (_TCP, 17, 132)
-_MANGLE = -150
+_MANGLE, _BEHIND_IPVS = -150, -90
 
 
 def sandbox_table(served: int = 0) -> Table:
@@ -55,15 +55,23 @@ def sandbox_table(served: int = 0) -> Table:
     balance = Chain("balance", (*spared, *ways), "nat", "output", DSTNAT)
     looked = (Rule((VerdictMap(key, f"refused{version}"),), "nobody to go to") for version, key in keys.items())
     refuse = Chain("refuse", tuple(looked), "filter", "output", FILTER)
-    marking = (_marking(keys),) if served else ()
+    marking = (_marking(keys), _unmarking(served)) if served else ()
     sets = (*_sets(), *(_marks() if served else ()))
     return Table(FAMILY, NAME, sets, (*chains(dict(keys)), *_refusals(), *marking, balance, refuse))
 
 
 def _marking(keys: Mapping[int, tuple[Payload, ...]]) -> Chain:
     ported = Match(PROTOCOL, "in", _PORTED)
+    translated = Rule((Match(Ct("status"), "&", ("dnat",)), ACCEPT), "the table leads it already")
     rules = (Rule((ported, SetMark(MapLookup(key, f"marks{version}"))), "for IPVS") for version, key in keys.items())
-    return Chain("marking", tuple(rules), "filter", "output", _MANGLE)
+    return Chain("marking", (translated, *rules), "filter", "output", _MANGLE)
+
+
+def _unmarking(served: int) -> Chain:
+    """Behind IPVS, which leaves what it leads to the sandbox itself on the route that the virtual address had: a mark
+    that changes makes the kernel look for the route again."""
+    led = (Match(Meta("mark"), "&", served), SetMark(0))
+    return Chain("unmarking", (Rule(led, "led by IPVS"),), "route", "output", _BEHIND_IPVS)
 
 
 def _marks() -> Iterator[Set]:

@@ -18,7 +18,7 @@ from struct import Struct, pack
 
 from fairlead.effects.kernel.attributes import parse, read_text
 
-ROUTE, XFRM, NETFILTER = 0, 6, 12
+ROUTE, XFRM, NETFILTER, GENERIC = 0, 6, 12, 16
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
 REPLACE, EXCLUDE, CREATE, APPEND = 0x100, 0x200, 0x400, 0x800
 NEW = CREATE | EXCLUDE

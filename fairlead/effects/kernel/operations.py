@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from fairlead.effects.kernel import addresses, links, xfrm
+from fairlead.effects.kernel import addresses, ipvs, links, xfrm
 from fairlead.effects.kernel.addresses import Route
 from fairlead.effects.kernel.announce import announce
 from fairlead.effects.kernel.apply import Request, Run
@@ -41,12 +41,17 @@ from fairlead.model.plan import (
     DelNeighbour,
     DelPolicy,
     DelPortEntry,
+    DelRealServer,
     DelRoute,
     DelRule,
+    DelVirtualServer,
     FlushFlows,
     Operation,
+    PutRealServer,
+    PutVirtualServer,
     SetLink,
     SetSysctl,
+    SettleVirtualServers,
 )
 
 _MISSING = frozenset((errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENXIO))
@@ -78,6 +83,11 @@ def perform(run: Run, operation: Operation) -> None:
             announce(operation)
         case AddAssociation() | AddPolicy() | DelAssociation() | DelPolicy():
             _change_xfrm(run, operation)
+        case PutVirtualServer() | DelVirtualServer() | PutRealServer() | DelRealServer():
+            _change_servers(run, operation)
+        case SettleVirtualServers():
+            run.flush()
+            run.place(operation.ns).ipvs.settle(operation)
         case ChangeRules():
             _change_rules(run, operation)
         case FlushFlows():
@@ -283,6 +293,14 @@ def _change_xfrm(run: Run, operation: AddAssociation | AddPolicy | DelAssociatio
     changed = xfrm.change(run.place(operation.ns).xfrm, operation)
     undo = operation.inverse()
     if changed and undo is not None:
+        run.changed.append(undo)
+
+
+def _change_servers(run: Run, operation: ipvs.Change) -> None:
+    run.flush()
+    made = run.place(operation.ns).ipvs.change(operation)
+    undo = operation.inverse()
+    if made and undo is not None:
         run.changed.append(undo)
 
 

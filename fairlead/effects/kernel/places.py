@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from fairlead.effects.kernel.ipvs import Ipvs
 from fairlead.effects.kernel.link_reader import index_of
-from fairlead.effects.kernel.netlink import NETFILTER, ROUTE, XFRM, Channel
+from fairlead.effects.kernel.netlink import GENERIC, NETFILTER, ROUTE, XFRM, Channel
 from fairlead.effects.kernel.netns import entered, open_namespace
 from fairlead.effects.kernel.nft import Nftables
 
@@ -19,6 +20,8 @@ class Place:
         self._route: Channel | None = None
         self._netfilter: Channel | None = None
         self._xfrm: Channel | None = None
+        self._generic: Channel | None = None
+        self._ipvs: Ipvs | None = None
         self._nftables: Nftables | None = None
         self._descriptor = -1
 
@@ -43,6 +46,15 @@ class Place:
         if self._xfrm is None:
             self._xfrm = self._open(XFRM)
         return self._xfrm
+
+    @property
+    def ipvs(self) -> Ipvs:
+        """Raises KernelRefused where the kernel has none."""
+        if self._generic is None:
+            self._generic = self._open(GENERIC)
+        if self._ipvs is None:
+            self._ipvs = Ipvs(self._generic)
+        return self._ipvs
 
     @property
     def nftables(self) -> Nftables:
@@ -71,10 +83,10 @@ class Place:
 
     def close(self) -> None:
         """Let go of the namespace, which open sockets would keep alive."""
-        for channel in (self._route, self._netfilter, self._xfrm):
+        for channel in (self._route, self._netfilter, self._xfrm, self._generic):
             if channel is not None:
                 channel.close()
-        self._route = self._netfilter = self._xfrm = self._nftables = None
+        self._route = self._netfilter = self._xfrm = self._generic = self._nftables = self._ipvs = None
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -10,15 +10,17 @@ from struct import pack
 
 from fairlead.effects.kernel import links, netns
 from fairlead.effects.kernel.attributes import attribute, text
+from fairlead.effects.kernel.ipvs import Ipvs
 from fairlead.effects.kernel.link_reader import index_of
-from fairlead.effects.kernel.netlink import NETFILTER, NEW, ROUTE, Ack, Channel, Message
+from fairlead.effects.kernel.netlink import GENERIC, NETFILTER, NEW, ROUTE, Channel, Message
 from fairlead.effects.kernel.nft import Nftables
 from fairlead.effects.kernel.sysctl import read_sysctl
 from fairlead.model.errors import KernelRefused
-from fairlead.model.plan import HOST
+from fairlead.model.plan import HOST, PutVirtualServer
 from fairlead.model.ruleset import ACCEPT, Chain, Fib, Match, Rule, Table, Transaction
+from fairlead.model.servers import ServerKey
 
-_XFRM, _GENERIC = 6, 16
+_XFRM = 6
 _IPPROTO_ESP, _IPPROTO_SCTP = 50, 132
 
 
@@ -90,17 +92,22 @@ def _esp() -> Message:
     return Message(_NEWSA, NEW, body + attribute(_ALGORITHM_AEAD, algorithm))
 
 
-_CONTROLLER, _GET_FAMILY, _FAMILY_NAME = 16, 3, 2
+def _can_schedule(*schedulers: str) -> Callable[[], bool]:
+    """Whether IPVS has all of them; asking loads their modules."""
 
+    def attempt() -> bool:
+        channel = Channel(GENERIC)
+        try:
+            balancer = Ipvs(channel)
+            for scheduler in schedulers:
+                balancer.change(PutVirtualServer(ServerKey(1, 4), scheduler))
+        except KernelRefused:
+            return False
+        finally:
+            channel.close()
+        return True
 
-def _has_ipvs() -> bool:
-    """Asking for the generic netlink family loads the module."""
-    channel = Channel(_GENERIC)
-    try:
-        body = pack("=BBH", _GET_FAMILY, 1, 0) + text(_FAMILY_NAME, "IPVS")
-        return not isinstance(channel.ask([Message(_CONTROLLER, 0, body)])[0], Ack)
-    finally:
-        channel.close()
+    return attempt
 
 
 def _has_fib() -> bool:
@@ -135,7 +142,9 @@ _PROBES: dict[str, Callable[[], bool]] = {
     "ipvlan": _can_make("ipvlan", links.macvlan_data("ipvlan", "l2", ""), on_parent=True),
     "8021q": _can_make("vlan", links.vlan_data(1), on_parent=True),
     "dummy": _can_make("dummy"),
-    "ip_vs": _has_ipvs,
+    "ip_vs": _can_schedule("rr", "wrr", "wlc", "sh"),
+    "ip_vs_mh": _can_schedule("mh"),
+    "ip_vs_twos": _can_schedule("twos"),
     "esp": _tried(_XFRM, _esp),
     "netem": _tried(ROUTE, _netem),
     "nft_fib": _has_fib,

@@ -37,10 +37,14 @@ from fairlead.model.plan import (
     DelLink,
     Interface,
     Operation,
+    PutRealServer,
+    PutVirtualServer,
     SetLink,
     SetSysctl,
+    SettleVirtualServers,
 )
 from fairlead.model.ruleset import Data, Element, Key, Table, Transaction
+from fairlead.model.servers import ServerKey, VirtualServer
 
 _Made = AddBridge | AddVeth | AddVlan | AddDummy | AddVxlan
 _RouteKey = tuple[Subnet | None, int, int, Address | None]
@@ -88,6 +92,7 @@ class _Sight:
         self._neighbours: dict[tuple[int, bool], set[tuple[Address | None, bytes]]] = {}
         self._associations: dict[int, set[tuple[Address, int]]] = {}
         self._policies: dict[int, set[AddPolicy]] = {}
+        self._servers: dict[ServerKey, VirtualServer] | None = None
         self._elements: dict[tuple[str, str, str], dict[Key, Data]] = {}
 
     def look_at(self, operations: Sequence[Operation]) -> None:
@@ -126,6 +131,8 @@ class _Sight:
                 return (destination, spi) in self._secured(operation)
             case AddPolicy():
                 return operation in self._led(operation.mark)
+            case PutVirtualServer() | PutRealServer() | SettleVirtualServers():
+                return self._is_served(operation)
         return True
 
     def _secured(self, operation: AddAssociation) -> set[tuple[Address, int]]:
@@ -134,6 +141,18 @@ class _Sight:
             found = xfrm.associations(self._place.xfrm, request)
             self._associations[request] = {(each.destination, each.spi) for each, _ in found}
         return self._associations[request]
+
+    def _is_served(self, operation: PutVirtualServer | PutRealServer | SettleVirtualServers) -> bool:
+        if self._servers is None:
+            self._servers = {server.key: server for server in self._place.ipvs.servers()}
+        match operation:
+            case PutVirtualServer(key, scheduler):
+                return key in self._servers and self._servers[key].scheduler == scheduler
+            case PutRealServer(key, address, weight):
+                return key in self._servers and self._servers[key].real.get(address) == weight
+            case SettleVirtualServers(servers, patience):
+                same = self._servers == {server.key: server for server in servers}
+                return same and self._place.ipvs.patience() == patience
 
     def _led(self, mark: int) -> set[AddPolicy]:
         if mark not in self._policies:

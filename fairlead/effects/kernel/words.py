@@ -23,10 +23,15 @@ from fairlead.model.plan import (
     DelLink,
     DelNeighbour,
     DelPortEntry,
+    DelRealServer,
     DelRoute,
     DelRule,
+    DelVirtualServer,
     Operation,
+    PutRealServer,
+    PutVirtualServer,
     SetLink,
+    SettleVirtualServers,
 )
 
 
@@ -74,7 +79,26 @@ def in_words(operation: Operation) -> str:
             return f"encrypt from {source} to {destination} (SPI {spi:#010x})"
         case AddPolicy(source, destination, port):
             return f"lead UDP port {port} from {source} to {destination} into encryption"
+        case PutVirtualServer() | DelVirtualServer() | PutRealServer() | DelRealServer() | SettleVirtualServers():
+            return _server_words(operation)
     return type(operation).__name__
+
+
+_Served = PutVirtualServer | DelVirtualServer | PutRealServer | DelRealServer | SettleVirtualServers
+
+
+def _server_words(operation: _Served) -> str:
+    match operation:
+        case PutVirtualServer(key, scheduler):
+            return f"balance IPv{key.version} packets of mark {key.mark:#x} by IPVS ({scheduler})"
+        case DelVirtualServer(key):
+            return f"no longer balance IPv{key.version} packets of mark {key.mark:#x} by IPVS"
+        case PutRealServer(key, address, weight):
+            return f"put real server {address} (weight {weight}) behind mark {key.mark:#x}"
+        case DelRealServer(key, address):
+            return f"remove real server {address} from behind mark {key.mark:#x}"
+        case SettleVirtualServers(servers):
+            return f"balance by IPVS ({len(servers)} virtual servers)"
 
 
 def _route_words(operation: AddRoute | DelRoute) -> str:

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from fairlead.core.balance.service import (
     ALGORITHMS,
+    LEAST,
     ROUND_ROBIN,
     Backend,
     MeshBackend,
@@ -195,4 +196,4 @@ def _alike(task: Presence, vip: Address) -> Address | None:
 
 def _algorithm(head: ServiceHead) -> str:
     """What a peer of another version may call for, and we do not know, is balanced by turns."""
-    return head.balance if head.balance in ALGORITHMS else ROUND_ROBIN
+    return head.balance if head.balance in (*ALGORITHMS, LEAST) else ROUND_ROBIN

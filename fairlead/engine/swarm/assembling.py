@@ -31,7 +31,7 @@ def assemble(engine: Engine, keystore: Keystore, make_hands: Callable[[], Hands]
     swarm.entering = Entering(engine, swarm.membership)
     swarm.settings = Settings(swarm, clock, entropy)
     swarm.nodes = Nodes(swarm)
-    swarm.services = Services(swarm, clock, entropy)
+    swarm.services = Services(swarm, clock, entropy, engine.config.balancer)
     swarm.tasks = Tasks(swarm)
     swarm.networks = SwarmNetworks(swarm, engine.state, clock, entropy)
     swarm.secrets = Files(swarm, clock, entropy, Secret)

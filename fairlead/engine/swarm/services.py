@@ -17,6 +17,7 @@ from fairlead.engine.swarm import filtering
 from fairlead.engine.swarm.filtering import Filters
 from fairlead.engine.swarm.lookup import find
 from fairlead.engine.swarm.writing import settled, write
+from fairlead.model.config import NFT
 from fairlead.model.image import RegistryAuth
 from fairlead.model.swarm.node import DOWN
 from fairlead.model.swarm.service import GLOBAL, GLOBAL_JOB, REPLICATED, Service, ServiceSpec
@@ -41,8 +42,10 @@ class ServiceStatus:
 
 
 class Services:
-    def __init__(self, swarm: Swarm, clock: Clock, entropy: Entropy) -> None:
-        self._swarm, self._clock, self._entropy = swarm, clock, entropy
+    """`balancer` is what this node's daemon leads clients with."""
+
+    def __init__(self, swarm: Swarm, clock: Clock, entropy: Entropy, balancer: str = NFT) -> None:
+        self._swarm, self._clock, self._entropy, self._balancer = swarm, clock, entropy, balancer
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -73,7 +76,7 @@ class Services:
         def decide(snapshot: Snapshot) -> Iterable[Change]:
             named = spec if spec.name else replace(spec, name=self._name(snapshot))
             wanted = _with_auth(_with_networks(named, snapshot), pull_auth)
-            _check(wanted, snapshot)
+            self._check(wanted, snapshot)
             return [Put(revise.created(service_id, wanted, now))]
 
         await write(self._swarm, decide)
@@ -96,7 +99,7 @@ class Services:
             kept = service.previous if auth_from == "previous-spec" else service.spec
             wanted = _with_auth(_with_networks(spec, snapshot), pull_auth or _auth_of(kept))
             revise.in_sequence(service, version)
-            _check(wanted, snapshot, service)
+            self._check(wanted, snapshot, service)
             return [Put(revise.updated(service, wanted, version, self._clock.now()))]
 
         await write(self._swarm, decide)
@@ -112,6 +115,10 @@ class Services:
     async def remove(self, reference: str) -> None:
         """Forget the service; its tasks are stopped by the loops."""
         await write(self._swarm, lambda snapshot: [Drop(_find(snapshot, reference))])
+
+    def _check(self, spec: ServiceSpec, snapshot: Snapshot, own: Service | None = None) -> None:
+        validate.service(spec, snapshot, own)
+        balance.algorithm(spec.labels.get(balance.LABEL, ""), self._balancer)
 
     def _name(self, snapshot: Snapshot) -> str:
         return names.suggest(self._entropy.number, lambda name: snapshot.named("service", name) is not None)
@@ -151,11 +158,6 @@ def _desired(service: Service, tasks: Sequence[Task]) -> int:
     if mode.kind == GLOBAL_JOB:
         return sum(task.desired == TaskState.COMPLETE != task.status.state for task in tasks)
     return mode.concurrent
-
-
-def _check(spec: ServiceSpec, snapshot: Snapshot, own: Service | None = None) -> None:
-    validate.service(spec, snapshot, own)
-    balance.algorithm(spec.labels.get(balance.LABEL, ""))
 
 
 # --- what a spec names --------------------------------------------------------------------------------

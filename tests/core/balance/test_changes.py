@@ -249,5 +249,5 @@ def test_algorithms_by_their_labels(wish: str, meant: str) -> None:
 
 
 def test_an_algorithm_that_is_not_known_is_refused_with_those_that_are() -> None:
-    with pytest.raises(Invalid, match="must be one of round-robin, random, source"):
-        algorithm("least")
+    with pytest.raises(Invalid, match="must be one of round-robin, random, source, least"):
+        algorithm("most")

@@ -113,6 +113,8 @@ async def test_credentials_outlive_updates_that_bring_none(swarm: Place) -> None
 async def test_an_unknown_way_to_balance_is_refused(swarm: Place) -> None:
     with pytest.raises(Invalid, match="com.fairlead.balance"):
         await swarm.services.create(spec(labels={"com.fairlead.balance": "magic"}))
+    with pytest.raises(Invalid, match="it needs IPVS"):
+        await swarm.services.create(spec(labels={"com.fairlead.balance": "least"}))
 
 
 async def test_filters(swarm: Place) -> None:
