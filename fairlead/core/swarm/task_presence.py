@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fairlead.core.swarm.labels import translated
 from fairlead.model.discovery import TASK, MeshPort, Presence
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.network import Address
@@ -16,10 +18,11 @@ NO_ENDPOINT = ServiceEndpoint()
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The node that speaks. `vtep` is where its overlay packets arrive."""
+    """The node that speaks. `vtep` is where its overlay packets arrive, `weight` the share of each of its tasks."""
 
     node_id: str
     vtep: Address
+    weight: int = 1
 
 
 def presence(task: Task, endpoint: Endpoint, network: SwarmNetwork, host: Host, *, serving: bool) -> Presence:
@@ -37,8 +40,9 @@ def presence(task: Task, endpoint: Endpoint, network: SwarmNetwork, host: Host, 
         service=task.service_name,
         service_aliases=attachment.aliases if attachment is not None else (),
         vips=_vips(of_service, network.id),
-        mesh=_mesh(of_service) if network.spec.ingress else (),
+        mesh=_mesh(of_service, task.labels) if network.spec.ingress else (),
         serving=serving,
+        weight=host.weight,
     )
 
 
@@ -49,6 +53,9 @@ def _vips(endpoint: ServiceEndpoint, network_id: str) -> tuple[Address, ...]:
     return tuple(address.ip for address in own.addresses) if own is not None else ()
 
 
-def _mesh(endpoint: ServiceEndpoint) -> tuple[MeshPort, ...]:
-    ports = (port for port in endpoint.ports if port.mode == INGRESS)
-    return tuple(MeshPort(port.published, port.target, port.protocol, port.host_ip) for port in ports)
+def _mesh(endpoint: ServiceEndpoint, labels: Mapping[str, str]) -> tuple[MeshPort, ...]:
+    return tuple(
+        MeshPort(port.published, port.target, port.protocol, port.host_ip, translated(labels, port))
+        for port in endpoint.ports
+        if port.mode == INGRESS
+    )

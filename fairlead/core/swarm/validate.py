@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fairlead.core.swarm import constraints, templates
+from fairlead.core.swarm import constraints, labels, templates
 from fairlead.core.swarm.allocator import NO_INGRESS
 from fairlead.core.swarm.published import in_use
 from fairlead.core.swarm.snapshot import Snapshot
@@ -45,6 +45,7 @@ def service(spec: ServiceSpec, snapshot: Snapshot, own: Service | None = None) -
         if config is not None:
             _update_config(config)
     _endpoint(spec.endpoint or EndpointSpec())
+    labels.check_service(spec.labels, (spec.endpoint or EndpointSpec()).ports)
     _networks(spec, snapshot)
     _ports_free(spec.endpoint or EndpointSpec(), snapshot, own)
     _files_exist(spec.template, snapshot)
@@ -216,6 +217,7 @@ def node(spec: NodeSpec) -> None:
         raise Invalid(f'invalid Role: "{spec.role}"')
     if spec.availability not in AVAILABILITIES:
         raise Invalid(f'invalid Availability: "{spec.availability}"')
+    labels.check_node(spec.labels)
 
 
 def cluster(spec: ClusterSpec) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fairlead.core.balance.service import LABEL
+from fairlead.core.swarm.labels import weight
 from fairlead.core.swarm.task_presence import Host, presence
 from fairlead.engine.swarm.surroundings import Discovery
 from fairlead.engine.swarm.told import Told
@@ -52,7 +53,8 @@ class Presences:
         return not serving and any(said.serving for _, said in before.values())
 
     def _present(self, task: Task, container_id: str, serving: bool) -> Iterator[tuple[str, tuple[str, Presence]]]:
-        host = Host(self._told.node.id, self._told.data_address)
+        node = self._told.node
+        host = Host(node.id, self._told.data_address, weight(node.spec.labels))
         for endpoint in self._engine.state.endpoints_of(container_id):
             network = self._told.networks.get(endpoint.network_id)
             if network is not None and network.name not in PREDEFINED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface
 
+from fairlead.core.swarm import labels
 from fairlead.core.swarm.task_presence import Host, presence
 from fairlead.model.discovery import TASK, MeshPort
 from fairlead.model.endpoint import Endpoint
@@ -55,3 +56,17 @@ def test_only_the_ingress_network_carries_the_mesh_and_only_its_ports() -> None:
     said = presence(TASK_1, replace(ENDPOINT, network_id="ingress"), INGRESS, HOST, serving=False)
     assert said.mesh == (MeshPort(8080, 80, "tcp", "10.0.0.1"),)
     assert (said.vips, said.serving) == ((), False)
+
+
+def test_a_label_of_the_service_says_which_ports_hide_their_clients() -> None:
+    endpoint = replace(ENDPOINT, network_id="ingress")
+    ports = (PortConfig(80, 8080), PortConfig(53, 5353, "udp"))
+    task = replace(TASK_1, endpoint=ServiceEndpoint(EndpointSpec(ports=ports), ports))
+    for wish, hidden in (("", []), ("true", [8080, 5353]), ("8080", [8080]), ("5353/udp", [5353]), ("5353", [])):
+        said = presence(replace(task, labels={labels.SNAT: wish}), endpoint, INGRESS, HOST, serving=True)
+        assert [port.published for port in said.mesh if port.snat] == hidden, wish
+
+
+def test_a_task_takes_the_share_of_its_node() -> None:
+    assert presence(TASK_1, ENDPOINT, NET, HOST, serving=True).weight == 1
+    assert presence(TASK_1, ENDPOINT, NET, replace(HOST, weight=3), serving=True).weight == 3
