@@ -200,8 +200,32 @@ def test_a_removed_node_is_shut_out(swarm: Laboratory) -> None:
     manager.docker("node rm --force worker2")
     wait_for(lambda: "was removed from the swarm" in worker.log.read_text(), 10, "worker2 to be told")
     assert "worker2" not in rows(manager)
-    worker.docker("swarm leave")
+    worker.stop()
+    worker.start()
+    _tells_of_its_removal(worker)
+    assert worker.log.read_text().count("was removed from the swarm") <= 2 * 3, "once of each manager, in each life"
+    worker.docker("swarm leave --force")
+    assert info(worker)["LocalNodeState"] == "inactive"
     worker.docker(f"swarm join --token {token(manager, 'worker')} {manager.address}")
+
+
+def test_a_manager_that_was_removed_while_away_is_shut_out_too(swarm: Laboratory) -> None:
+    manager, away = swarm.hosts("manager1", "manager3")
+    away.kill()
+    wait_for(lambda: rows(manager)["manager3"] == ("Down", "Unreachable"), 30, "manager3 to be missed")
+    manager.docker("node demote manager3")
+    wait_for(lambda: docker(manager, "node rm manager3").returncode == 0, 10, "manager3 to be removed")
+    away.start()
+    _tells_of_its_removal(away)
+    away.docker("swarm leave --force")
+    away.docker(f"swarm join --token {token(manager, 'manager')} {manager.address}")
+
+
+def _tells_of_its_removal(host: Machine) -> None:
+    """In `docker info`, where its user looks."""
+    wait_for(lambda: info(host)["LocalNodeState"] == "error", 10, f"{host.name} to tell")
+    said = info(host)
+    assert str(said["Error"]) == f"node {said['NodeID']} was removed from the swarm"
 
 
 def test_a_rotated_token_lets_nobody_in(swarm: Laboratory) -> None:

@@ -24,7 +24,7 @@ from fairlead.engine.swarm.surroundings import Place, Surroundings
 from fairlead.engine.swarm.task_networks import TaskNetworks
 from fairlead.engine.swarm.task_reports import TaskReports
 from fairlead.engine.swarm.told import Told
-from fairlead.model.errors import Refusal, Unavailable
+from fairlead.model.errors import NotAllowed, Refusal, Unavailable
 from fairlead.model.swarm.cluster import IPSEC
 from fairlead.model.swarm.errors import Elsewhere
 
@@ -48,7 +48,10 @@ class Agent:
         self._reports = TaskReports()
         self._executor = Executor(engine, self._told, surroundings, self._reports)
         self._logs = LogReader(engine, self._executor.container_of)
+        self.shut_out = ""
+        """Why managers do not let this node in (any more), in their words; "" while they do."""
         self._line: Line | None = None
+        self._said: set[tuple[str, str]] = set()
         self._holding: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -95,11 +98,21 @@ class Agent:
         except Elsewhere as elsewhere:
             self._managers.redirected(address, elsewhere.message)
         except Refusal as refusal:
-            log.info("no session with a manager: %s", refusal.message, extra={"manager": address})
-            self._managers.failed(address)
+            self._say(address, refusal.message)
+            if isinstance(refusal, NotAllowed) and self._line is None:
+                self.shut_out = refusal.message
+                self._managers.refused(address)
+            else:
+                self._managers.failed(address)
         except Exception:
             log.exception("a session with a manager broke", extra={"manager": address})
             self._managers.failed(address)
+
+    def _say(self, address: str, reason: str) -> None:
+        """Once for each reason between two sessions."""
+        if (address, reason) not in self._said:
+            self._said.add((address, reason))
+            log.info("no session with a manager: %s", reason, extra={"manager": address})
 
     def _request(self, line: Line) -> SessionRequest:
         return SessionRequest(
@@ -114,7 +127,8 @@ class Agent:
         if news.everything:
             log.info("session with the leading manager", extra={"manager": line.address})
             self._managers.leads(line.address)
-            self._line = line
+            self._line, self.shut_out = line, ""
+            self._said.clear()
         self._managers.know(news.managers)
         self._told.take(news)
         await self._tell_others(news)

@@ -44,12 +44,16 @@ class Leader:
 
     async def run(self) -> None:
         """Until cancelled: stand, lead, and stand again."""
+        said = ""
         while True:
             try:
                 if self._may_lead():
                     await self._stand()
+                said = ""
             except Unavailable as refusal:
-                _log.info("not leading", extra={"reason": refusal.message})
+                if refusal.message != said:
+                    _log.info("not leading", extra={"reason": refusal.message})
+                said = refusal.message
             except Exception:
                 _log.exception("leading failed")
             await asyncio.sleep(PAUSE)

@@ -9,6 +9,8 @@ from fairlead.engine.ports import Entropy
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 """Seconds between two attempts; the time doubles. Short, because tasks of a node that is silent for long are given to
 others, and long enough that a thousand nodes without a leader are no burden."""
+LONGEST_REFUSED = 30.0
+"""The longest pause of a node that managers refuse: they do not change their mind."""
 
 
 class LeaderSearch:
@@ -17,7 +19,7 @@ class LeaderSearch:
         self._addresses: list[str] = []
         self._leader = ""
         self._turn = 0
-        self._pause = FIRST_PAUSE
+        self._pause, self._longest = FIRST_PAUSE, LONGEST_PAUSE
         self.know(addresses)
 
     @property
@@ -45,6 +47,7 @@ class LeaderSearch:
 
     def redirected(self, asked: str, leader: str) -> None:
         """`asked` does not lead, and says that `leader` does ("" for nobody)."""
+        self._longest = LONGEST_PAUSE
         if leader and leader != asked:
             self._leader = leader
         else:
@@ -55,11 +58,18 @@ class LeaderSearch:
         self._leader = ""
         self._turn += 1
 
+    def refused(self, asked: str) -> None:
+        """It does not want this node. The others are asked too, but less and less often."""
+        self._longest = LONGEST_REFUSED
+        self.failed(asked)
+
     def leads(self, address: str) -> None:
         """It answered as the leader."""
-        self._leader, self._pause = address, FIRST_PAUSE
+        self._leader = address
+        self._pause, self._longest = FIRST_PAUSE, LONGEST_PAUSE
 
     def pause(self) -> float:
         """Seconds to wait before the next attempt: longer each time, never the same for two nodes."""
-        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
+        pause = min(self._pause, self._longest)
+        self._pause = 2 * pause
         return pause * (0.5 + self._entropy.number(1000) / 1000)

@@ -89,7 +89,8 @@ class Reign:
         except Outdated as outdated:
             _log.debug("decided on the past, deciding anew", extra={"reason": outdated.message})
         except Unavailable as refusal:
-            _log.warning("the store cannot decide", extra={"reason": refusal.message})
+            level = logging.WARNING if self._pause == FIRST_PAUSE else logging.DEBUG
+            _log.log(level, "the store cannot decide", extra={"reason": refusal.message})
         except Exception:
             _log.exception("a loop failed; all loops are made anew")
             self._pause = FAULT_PAUSE

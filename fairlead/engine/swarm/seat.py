@@ -141,11 +141,14 @@ class Seat:
 
     async def _read(self) -> None:
         """Read the store, as soon as a majority answers."""
+        waiting = False
         while True:
             try:
                 await self.mirror.start()
             except Unavailable as refusal:
-                _log.info("waiting for a majority of managers", extra={"reason": refusal.message})
+                if not waiting:
+                    _log.warning("waiting for a majority of managers", extra={"reason": refusal.message})
+                waiting = True
                 await asyncio.sleep(QUIET)
             else:
                 return
@@ -190,12 +193,19 @@ class Seat:
         self._swarm.logs.broker = broker
 
     async def _watch_majority(self) -> None:
+        alone = False
         while True:
             try:
                 await self.mirror.refresh()
-                self._decided = self._clock.monotonic()
             except Unavailable as refusal:
-                _log.warning("no majority of managers answers", extra={"reason": refusal.message})
+                if not alone:
+                    _log.warning("no majority of managers answers", extra={"reason": refusal.message})
+                alone = True
+            else:
+                self._decided = self._clock.monotonic()
+                if alone:
+                    _log.info("a majority of managers answers again")
+                alone = False
             await asyncio.sleep(QUIET)
 
     # --- other papers -------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairlead.effects.clock import SystemEntropy
-from fairlead.engine.swarm.leader_search import LONGEST_PAUSE, LeaderSearch
+from fairlead.engine.swarm.leader_search import LONGEST_PAUSE, LONGEST_REFUSED, LeaderSearch
 
 ALL = ("a:1", "b:1", "c:1")
 
@@ -58,3 +58,15 @@ def test_pauses_grow_and_begin_anew() -> None:
     assert min(pauses[4:]) > max(pauses[:1])
     looking.leads("a:1")
     assert looking.pause() <= 0.15
+
+
+def test_who_is_refused_asks_less_and_less_often_until_somebody_leads() -> None:
+    looking = search(*ALL)
+    pauses = []
+    for _ in range(12):
+        looking.refused(looking.next())
+        pauses.append(looking.pause())
+    assert max(pauses[:3]) < LONGEST_PAUSE
+    assert LONGEST_REFUSED / 2 <= pauses[-1] <= LONGEST_REFUSED * 1.5
+    looking.leads("b:1")
+    assert looking.pause() < LONGEST_PAUSE
