@@ -18,6 +18,7 @@ from fairlead.core.balance import servers
 from fairlead.core.balance.servers import Servers
 from fairlead.core.balance.service import Backend, Turnover, VirtualService
 from fairlead.core.balance.virtual import Services, sandbox_table
+from fairlead.core.balance.ways import NAME
 from fairlead.engine.doors import Doors
 from fairlead.engine.host import Host
 from fairlead.engine.ports import Kernel
@@ -94,8 +95,14 @@ class Balancing:
             await self._write([(sandbox, None)])
         await self.doors.settle(sandbox)
 
+    async def rewrite(self, sandbox: Sandbox) -> None:
+        """Somebody else has changed the sandbox's tables."""
+        self.doors.forget(sandbox)
+        await self.settle(sandbox)
+
     def forget(self, sandbox: Sandbox) -> None:
         """The sandbox is gone."""
+        self._kernel.neglect(sandbox.ns)
         self._written.discard(sandbox.ns)
         self.doors.forget(sandbox)
 
@@ -119,6 +126,7 @@ class Balancing:
         if known and change is not None and not await self._kernel.attempt(change):
             return
         self._written.add(sandbox.ns)
+        self._kernel.guard(sandbox.ns, NAME)
         for fault in await self._kernel.attempt(self._whole(sandbox)):
             self._written.discard(sandbox.ns)
             if sandbox.container_id in self._state.sandboxes:

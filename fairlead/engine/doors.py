@@ -13,6 +13,7 @@ from dataclasses import replace
 from fairlead.core import sandbox as routes
 from fairlead.core.balance import mesh
 from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService, Turnover
+from fairlead.core.balance.ways import NAME
 from fairlead.engine.ports import Kernel
 from fairlead.engine.state import State
 from fairlead.engine.wiring import Wiring
@@ -84,6 +85,7 @@ class Doors:
         now = (door, self._entrances)
         plan = self._difference(self._written.get(sandbox.ns), now)
         self._written[sandbox.ns] = now
+        self._kernel.guard(sandbox.ns, NAME)
         for fault in await self._kernel.attempt(plan):
             self._written.pop(sandbox.ns, None)
             if sandbox.container_id in self._state.sandboxes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairlead.core.drivers import overlay_options
@@ -21,6 +22,7 @@ from fairlead.engine.remotes import Remotes
 from fairlead.engine.state import State
 from fairlead.model.errors import Refusal
 from fairlead.model.network import SWARM, Address
+from fairlead.model.observed import Traffic
 from fairlead.model.plan import AddAssociation, AddPolicy, Operation, Plan
 
 if TYPE_CHECKING:
@@ -30,7 +32,19 @@ EVERY = 60.0
 """Seconds between two looks at how far sequence numbers are: 2 million packets a second may pass until half of them are
 used up, and as many again before the end."""
 
+_NONE = Traffic()
+
 _log = logging.getLogger("fairlead.engine.overlay")
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """Between this node and another. Without `established` nothing passes. `spi` is of what is sent."""
+
+    established: bool = False
+    spi: int = 0
+    sent: Traffic = _NONE
+    heard: Traffic = _NONE
 
 
 class Encryption:
@@ -66,7 +80,7 @@ class Encryption:
         async with self._turn:
             carried = await self._kernel.associations(esp.REQUEST_ID)
             have, led = [association for association, _ in carried], await self._kernel.policies(MARK)
-            counts = {association.spi: packets for association, packets in carried}
+            counts = {association.spi: traffic.packets for association, traffic in carried}
             generation = esp.generation_of(underlay.address, self._keys, self._primary, led, counts)
             sent, heard = esp.wanted(underlay.address, self._peers(led), self._keys, self._primary, generation)
             self._associations, self._policies = [*sent, *heard], esp.policies(sent, underlay.port, MARK)
@@ -89,6 +103,24 @@ class Encryption:
     async def _do(self, changes: Sequence[Operation]) -> None:
         for fault in await self._kernel.attempt(Plan(tuple(changes))) if changes else ():
             _log.error("encryption: %s", fault)
+
+    async def of_peers(self) -> Mapping[Address, Secured]:
+        """How it stands between this node and each that it may exchange encrypted packets with."""
+        underlay = self._host.facts.underlay
+        if "esp" not in self._host.facts.features or underlay is None:
+            return {}
+        led = {each.destination: each.spi for each in await self._kernel.policies(MARK)}
+        sent, heard = dict[Address, Traffic](), dict[Address, Traffic]()
+        usable = set[int]()
+        for each, traffic in await self._kernel.associations(esp.REQUEST_ID):
+            outward = each.source == underlay.address
+            found, peer = (sent, each.destination) if outward else (heard, each.source)
+            found[peer] = found.get(peer, _NONE) + traffic
+            usable.add(each.spi)
+        return {
+            peer: Secured(spi in usable and peer in heard, spi, sent.get(peer, _NONE), heard.get(peer, _NONE))
+            for peer, spi in led.items()
+        }
 
     async def end(self) -> None:
         """No swarm any more."""

@@ -12,6 +12,7 @@ from fairlead.core.firewall import ground
 from fairlead.core.firewall.elements import local_elements
 from fairlead.core.firewall.table import FAMILY, NAME, USER_NAME, host_table, user_table
 from fairlead.engine.fabric import Fabric
+from fairlead.engine.upkeep import written_anew
 from fairlead.model.network import Network
 from fairlead.model.plan import AddMacvlan, AddVeth, ChangeRules, Operation, Plan
 from fairlead.model.ruleset import Element, Transaction
@@ -68,6 +69,18 @@ class Expectation:
         listed = [operation for network in self._networks() for operation in self.of_network(network).operations]
         told = [*self._fabric.remotes.expected(), *self._fabric.encryption.expected()]
         return [*ground.settings(self._fabric.host.facts.features), *listed, *self.of_sandboxes(), *told]
+
+    def rules_of(self, ns: str) -> Plan | None:
+        """The table in a network's own namespace, written anew; None when it is no network's."""
+        for network in self._networks():
+            if ns == DRIVERS[network.driver].namespace(network, self._fabric.host.facts):
+                anew = written_anew(self.of_network(network).operations, ns, NAME)
+                return Plan((ChangeRules(anew, ns),)) if anew else Plan()
+        return None
+
+    def is_self_governed(self, ns: str) -> bool:
+        """Whether some container is master of the network in this namespace."""
+        return ns in self._self_governed()
 
     def still_due(self, missing: Sequence[Operation]) -> list[Operation]:
         """Those of `missing` that are expected now.

@@ -22,12 +22,14 @@ from fairlead.engine.publish import Publisher
 from fairlead.engine.remotes import Remotes
 from fairlead.engine.resolvers import Resolvers
 from fairlead.engine.state import State
+from fairlead.engine.upkeep import Upkeep
 from fairlead.engine.wiring import Wiring
 from fairlead.engine.world import World
 from fairlead.model.config import EVERY_IPV4, DaemonConfig
 from fairlead.model.endpoint import Endpoint, PortRequest, PublishedPort
 from fairlead.model.event import Event
 from fairlead.model.network import Address, Network
+from fairlead.model.sandbox import Sandbox
 
 
 class Fabric:
@@ -49,6 +51,8 @@ class Fabric:
         self.remotes = Remotes(state, world.kernel, self.host)
         self.encryption = Encryption(state, world.kernel, self.host, self.remotes)
         self.balancing = Balancing(state, world.kernel, self.wiring, self.host, config.balancer)
+        self.upkeep = Upkeep(state)
+        self.upkeep.in_sandboxes += [self._guide_again, self.balancing.rewrite]
         self.etc = Etc(config, world.etc)
         self.lodgings = Lodgings(state)
         self.turns = KeyedLocks()
@@ -59,6 +63,10 @@ class Fabric:
         driver_failed = f"driver failed programming external connectivity on endpoint {endpoint.name} ({endpoint.id}): "
         with blamed(driver_failed):
             return await self.publisher.publish(endpoint, requests, _binding(self.wiring.network(endpoint)))
+
+    async def _guide_again(self, sandbox: Sandbox) -> None:
+        """Lead a sandbox's queries to its resolver, as was done when it was made."""
+        await self.kernel.attempt(self.resolvers.guide(sandbox))
 
     def announce(self, network: Network, action: str, **attributes: str) -> None:
         """Publish an event about a network."""

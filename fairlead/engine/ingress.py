@@ -18,6 +18,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from fairlead.core.balance import mesh
 from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService, Turnover
+from fairlead.core.balance.ways import NAME
 from fairlead.engine import egress, records
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.publish import holds
@@ -47,6 +48,7 @@ class Ingress:
         self._mesh = mesh.Mesh()
         self._turn = asyncio.Lock()
         self._furnished = False
+        fabric.upkeep.in_sandboxes.append(self._rewrite)
 
     # --- the node's part --------------------------------------------------------------------------
 
@@ -78,17 +80,29 @@ class Ingress:
             await self._start.run(_stand_in(), placed)
         self._furnished = False
 
+    async def _rewrite(self, sandbox: Sandbox) -> None:
+        """Somebody else has changed the sandbox's tables."""
+        async with self._turn:
+            if sandbox.container_id == INGRESS and self._furnished:
+                await self._write(sandbox)
+
     async def _furnish(self) -> None:
         sandbox = self._fabric.state.sandboxes[INGRESS]
+        await self._write(sandbox)
+        _, outer = self._legs(sandbox)
+        if outer.published:
+            await self._fabric.publisher.restore(outer)
+        self._furnished = True
+
+    async def _write(self, sandbox: Sandbox) -> None:
+        """All that it leads by, in place of whatever stands there."""
         inner, outer = self._legs(sandbox)
         table = mesh.ingress_table(outer.ifname, inner.ifname)
         written = Transaction(table.family, table.name, replace=table, add=tuple(self._mesh.elements(_phase(sandbox))))
         paths = ["net/ipv4/ip_forward", *(["net/ipv6/conf/all/forwarding"] if sandbox.ipv6 else [])]
         forwards = (SetSysctl(path, "1", sandbox.ns) for path in paths)
         await self._fabric.kernel.apply(Plan((ChangeRules(written, sandbox.ns), *forwards)))
-        if outer.published:
-            await self._fabric.publisher.restore(outer)
-        self._furnished = True
+        self._fabric.kernel.guard(sandbox.ns, NAME)
 
     def _endpoint(self, network_id: str) -> Endpoint | None:
         if INGRESS not in self._fabric.state.sandboxes:

@@ -10,24 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fairlead.core.drivers import overlay_underlay
+from fairlead.core.drivers import overlay_options, overlay_underlay
 from fairlead.core.drivers.contract import Neighbourhood
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine import egress, records
+from fairlead.engine.encryption import Secured
 from fairlead.engine.expectation import Expectation
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.networks import Networks
 from fairlead.engine.paths import Paths
+from fairlead.engine.upkeep import written_anew
 from fairlead.model.change import Delete, Put
 from fairlead.model.discovery import Presence
 from fairlead.model.errors import Conflict, Failed, Refusal
 from fairlead.model.host import Underlay
 from fairlead.model.network import SWARM, Address, Network
-from fairlead.model.plan import ChangeRules, DelLink, Plan
+from fairlead.model.plan import HOST, ChangeRules, DelLink, Plan
 from fairlead.model.ruleset import Element, Key, Transaction
 
 if TYPE_CHECKING:
@@ -39,6 +41,15 @@ _KIND = "underlay"
 _log = logging.getLogger("fairlead.engine.overlay")
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """To another node: the largest packet of the underlay that arrives there (0: not known), and how encryption stands
+    where the network has it."""
+
+    mtu: int
+    encryption: Secured | None
+
+
 class Overlays:
     """One per engine, from its birth. Nothing of it needs a swarm to be there."""
 
@@ -47,6 +58,7 @@ class Overlays:
         self._state, self._remotes = fabric.state, fabric.remotes
         self.paths = Paths(fabric.host, self._path_changed)
         self._peers: set[Address] | None = None
+        fabric.upkeep.on_host[overlay_underlay.NAME] = self._protect
         self._following: asyncio.Task[None] | None = None
         self._astray = False
 
@@ -165,8 +177,9 @@ class Overlays:
         return [network for network in self._state.networks.values() if DRIVERS[network.driver].scope == SWARM]
 
     def _present(self) -> list[Network]:
-        """Those that are in the kernel."""
-        return [network for network in self._overlays() if self._state.endpoints_on(network.id)]
+        """Those that are in the kernel, in namespaces of their own."""
+        there = [network for network in self._overlays() if self._state.endpoints_on(network.id)]
+        return [each for each in there if DRIVERS[each.driver].namespace(each, self._fabric.host.facts)]
 
     def _around(self) -> Neighbourhood:
         return Neighbourhood(self._fabric.host.facts, tuple(self._state.networks.values()))
@@ -208,9 +221,33 @@ class Overlays:
         if added or removed:
             await kernel.apply(Plan((ensured, ChangeRules(Transaction(family, name, add=added, remove=removed)))))
 
+    async def _protect(self) -> None:
+        """Write the table that looks at all overlay packets, in place of whatever somebody left of it."""
+        if self._fabric.host.underlay is None:
+            return
+        expectation = Expectation(self._fabric)
+        operations = [each for network in self._present() for each in expectation.of_network(network).operations]
+        anew = written_anew(operations, HOST, overlay_underlay.NAME)
+        if anew is not None:
+            peers = overlay_underlay.peer_elements((self._peers or set()) | self._remotes.vteps())
+            await self._fabric.kernel.attempt(Plan((ChangeRules(replace(anew, add=(*anew.add, *peers))),)))
+
     async def keys(self, keys: Sequence[EncryptionKey], primary: int) -> None:
         """The swarm's IPsec keys, all of them each time; `primary` is the Lamport time of the one to send with."""
         await self._fabric.encryption.use(keys, primary)
+
+    async def ways(self, network: Network) -> Callable[[Address], Way]:
+        """What there is to say of the way to each node on the network; of the way to ourselves nothing."""
+        encrypted = overlay_options.read(network.options).encrypted
+        secured = await self._fabric.encryption.of_peers() if encrypted else {}
+        underlay, paths = self._fabric.host.facts.underlay, self._fabric.host.paths
+        own = underlay.address if underlay else None
+
+        def to(peer: Address) -> Way:
+            sealed = encrypted and peer != own
+            return Way(paths.get(peer, 0), secured.get(peer, Secured()) if sealed else None)
+
+        return to
 
     # --- what the other nodes tell ----------------------------------------------------------------
 

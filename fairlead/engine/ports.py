@@ -15,7 +15,7 @@ from fairlead.model.host import HostFacts
 from fairlead.model.image import Layer, Platform, RegistryAuth
 from fairlead.model.lease import Lease, LeaseRequest
 from fairlead.model.network import Address
-from fairlead.model.observed import Drift, ObservedLink
+from fairlead.model.observed import Drift, ObservedLink, Traffic
 from fairlead.model.plan import AddAssociation, AddFdb, AddNeighbour, AddPolicy, Operation, Plan
 from fairlead.model.reference import Reference
 from fairlead.model.ruleset import Element
@@ -100,8 +100,8 @@ class Kernel(Protocol):
         """What the VXLAN devices of a namespace forward to, and the permanent neighbours behind them."""
         ...
 
-    async def associations(self, request_id: int) -> Sequence[tuple[AddAssociation, int]]:
-        """ESP associations of a request id, without their keys, and how many packets each has carried."""
+    async def associations(self, request_id: int) -> Sequence[tuple[AddAssociation, Traffic]]:
+        """ESP associations of a request id, without their keys, and what each has carried."""
         ...
 
     async def policies(self, mark: int) -> Sequence[AddPolicy]:
@@ -113,7 +113,11 @@ class Kernel(Protocol):
         ...
 
     def attend(self, ns: str) -> None:
-        """Report the loss of our links inside a namespace too, once `watch` has been called."""
+        """Report the loss of our links and entries inside a namespace too, once `watch` has been called."""
+        ...
+
+    def guard(self, ns: str, table: str) -> None:
+        """Report the loss of tables inside a namespace too, whose names begin so, once `watch` has been called."""
         ...
 
     def neglect(self, ns: str) -> None:

@@ -38,7 +38,7 @@ from fairlead.model.observed import Drift
 from fairlead.model.plan import AddMacvlan, AddVeth, DelLink, Operation, Plan
 from fairlead.model.sandbox import INGRESS, Sandbox
 
-INSIDE = "address-gone"
+INSIDE, RULES, ENTRY = "address-gone", "rules-gone", "entry-gone"
 GATHERING, GATHERING_INSIDE = 0.05, 0.5
 """Seconds in which drifts are gathered before they are answered; who may change his routes does so often."""
 
@@ -248,7 +248,7 @@ class Reconcile:
 
     async def _answer(self) -> None:
         while self._drifts:
-            quick = any(drift.what != INSIDE for drift in self._drifts)
+            quick = any(drift.what not in (INSIDE, RULES, ENTRY) for drift in self._drifts)
             await asyncio.sleep(GATHERING if quick else GATHERING_INSIDE)
             drifts, self._drifts = self._drifts, set()
             try:
@@ -261,10 +261,27 @@ class Reconcile:
         lost = any(drift.what == "messages-lost" for drift in drifts)
         if lost or tables & {NAME, USER_NAME, ""}:
             await self._rewrite_table()
+        await self._fabric.upkeep.host(self._fabric.upkeep.on_host if lost or "" in tables else tables)
+        for drift in drifts:
+            await self._answer_inside(drift)
         links = {drift for drift in drifts if drift.what.startswith("link") and self._concerns_us(drift)}
         inside = {drift for drift in drifts if drift.what == INSIDE}
         if links or inside or lost:
             await self.repair(", ".join(sorted(f"{drift.what} {drift.name}".strip() for drift in links | inside)))
+
+    async def _answer_inside(self, drift: Drift) -> None:
+        """What is inside the namespace of a container that may change it is that container's business."""
+        if drift.what == ENTRY:
+            await self._fabric.remotes.look_again(drift.name)
+            homes = [operation for operation in self._expectation.operations() if operation.ns == drift.name]
+            await self._make(drift.what, await self._fabric.kernel.missing(homes))
+        elif drift.what == RULES:
+            rules = self._expectation.rules_of(drift.name)
+            if rules:
+                _log.warning("repairing", extra={"reason": drift.what, "missing": f"rules in {drift.name}"})
+                await self._fabric.kernel.attempt(rules)
+            elif not self._expectation.is_self_governed(drift.name):
+                await self._fabric.upkeep.sandbox(drift.name)
 
     def _concerns_us(self, drift: Drift) -> bool:
         """Whether a link has to be there; what we took away ourselves goes down before it goes."""

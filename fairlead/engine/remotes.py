@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from fairlead.core.drivers import overlay_filter
 from fairlead.core.drivers.overlay_stations import Entry, Stations, announced, entries
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine.host import Host
@@ -126,6 +127,14 @@ class Remotes:
         network = self._state.networks.get(network_id)
         return network is not None and DRIVERS[network.driver].scope == SWARM
 
+    async def look_again(self, home: str) -> None:
+        """Somebody may have changed what is in this namespace."""
+        networks = (network for each in self._present if (network := self._state.networks.get(each)))
+        concerned = {network.id for network in networks if self._home(network) == home}
+        self._present -= concerned
+        self._due |= concerned
+        await self.written()
+
     def expected(self) -> Iterator[Operation]:
         """Everything that has to be in the kernel now."""
         for network_id in self._present:
@@ -165,6 +174,7 @@ class Remotes:
         fresh = network_id not in self._present
         if fresh:
             self._kernel.attend(self._home(network))
+            self._kernel.guard(self._home(network), overlay_filter.NAME)
             stations.seen(await self._look(network))
             self._present.add(network_id)
         changes = stations.changes()

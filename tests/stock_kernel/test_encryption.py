@@ -11,12 +11,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Any, cast
 
 import pytest
 
+from fairlead.api.schema.discovered import discovered_json
 from fairlead.core.drivers.overlay_underlay import MARK
 from fairlead.core.overlay.esp import GENERATIONS, REQUEST_ID
 from fairlead.effects.kernel import netns
+from fairlead.engine.discovery.shown import ShownPeer, ShownService
 from fairlead.model.swarm.cluster import IPSEC, EncryptionKey
 from tests.effects.kernel.conftest import ip, run
 from tests.engine.networking.frames import ethernet, listening, udp4, vxlan
@@ -125,6 +128,41 @@ async def test_nothing_is_ever_clear(pair: Hosts) -> None:
         assert not list(await a.kernel.associations(REQUEST_ID))
         assert not list(await a.kernel.policies(MARK))
     assert tap.clear == []
+
+
+async def test_inspect_shows_how_it_stands(pair: Hosts) -> None:
+    a, b = pair.nodes
+    await populate(pair)
+    assert (await shown(a, b))["Encryption"] == {"State": "down"}
+    for node in pair.nodes:
+        await rekey(node, 3)
+    assert a.reaches("web", "10.0.1.6", 3)
+    before = (await shown(a, b))["Encryption"]
+    assert before["State"] == "established"
+    assert {association.spi for association, _ in await a.kernel.associations(REQUEST_ID)} >= {int(before["SPI"], 16)}
+    assert a.reaches("web", "10.0.1.6", 3)
+    after = (await shown(a, b))["Encryption"]
+    assert after["Packets"] > before["Packets"] > 0
+    assert after["ReceivedBytes"] > before["ReceivedBytes"] > 84
+    assert after["RejectedPackets"] == 0
+    assert "Encryption" not in await shown(a, a)
+
+
+async def shown(node: Node, peer: Node) -> dict[str, Any]:
+    """One of the peers that `network inspect --verbose` shows on a node."""
+
+    class Discovery:
+        def peers(self, network_id: str) -> list[ShownPeer]:
+            return [ShownPeer("0123456789ab", str(peer.address))]
+
+        def services(self, network_id: str) -> list[ShownService]:
+            return []
+
+    network = node.state.network("red")
+    found: Any = discovered_json(cast(Any, Discovery()), network.id, await node.overlays.ways(network))["Peers"]
+    (only,) = found
+    assert (only["Name"], only["IP"]) == ("0123456789ab", str(peer.address))
+    return dict(only)
 
 
 async def test_new_keys_lose_no_packet(pair: Hosts) -> None:

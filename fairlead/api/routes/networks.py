@@ -41,13 +41,14 @@ class _NetworkHandlers:
             [swarm_network_json(one) if isinstance(one, SwarmNetwork) else network_json(one) for one in found]
         )
 
-    def inspect(self, request: Request) -> Response:
+    async def inspect(self, request: Request) -> Response:
         network = self._scopes.find(request.params["id"], request.query.get("scope", ""))
         if isinstance(network, SwarmNetwork):
             return json_response(swarm_network_json(network))
         shown = network_json(network, self._networks.attached(network))
         if network.scope == SWARM:
-            shown |= discovered_json(self._engine.discovery, network.id, verbose=request.flag("verbose"))
+            ways = await self._engine.overlays.ways(network) if request.flag("verbose") else None
+            shown |= discovered_json(self._engine.discovery, network.id, ways)
         return json_response(shown)
 
     async def create(self, request: Request) -> Response:

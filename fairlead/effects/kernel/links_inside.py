@@ -1,8 +1,8 @@
-"""Noticing that somebody takes our links away inside a network's own namespace.
+"""Noticing that somebody takes our links, or forwarding and neighbour entries, away inside a network's own namespace.
 
 Deletions of links do not tell who asked for them, so this cannot be filtered out of what all namespaces say
 (`inside_monitor`); a namespace that is a network's own is quiet enough to be listened to by itself. As on the host,
-what we delete is in the doomed group before.
+what we delete is in the doomed group before. Of entries nobody knows who deleted them: each loss is a reason to look.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from fairlead.effects.kernel.netns import entered
 from fairlead.effects.kernel.reaper import DOOMED
 from fairlead.model.observed import Drift
 
-_LINK_GROUP = 1
+_GROUPS = 0x1 | 0x4
+"""Links and neighbours."""
+_DELNEIGH = 29
 _RECEIVE, _BURST = 1 << 16, 64
 
 
@@ -26,12 +28,12 @@ class LinksInside:
     """Listens on the running event loop. Raises KernelRefused when there is no such namespace."""
 
     def __init__(self, ns: str, owner: str, on_drift: Callable[[Drift], None]) -> None:
-        self._owner, self._on_drift = owner, on_drift
+        self._ns, self._owner, self._on_drift = ns, owner, on_drift
         self._loop = asyncio.get_running_loop()
         kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         with entered(ns):
             self._socket = socket.socket(socket.AF_NETLINK, kind, ROUTE)
-        self._socket.bind((0, _LINK_GROUP))
+        self._socket.bind((0, _GROUPS))
         self._loop.add_reader(self._socket, self._drain)
 
     def close(self) -> None:
@@ -46,9 +48,13 @@ class LinksInside:
                 return
             except OSError:
                 self._on_drift(Drift("address-gone", ""))
+                self._on_drift(Drift("entry-gone", self._ns))
                 continue
-            if any(self._is_loss(kind, payload) for kind, _, _, payload in split(datagram)):
+            messages = [(kind, payload) for kind, _, _, payload in split(datagram)]
+            if any(self._is_loss(*message) for message in messages):
                 self._on_drift(Drift("address-gone", ""))
+            if any(kind == _DELNEIGH for kind, _ in messages):
+                self._on_drift(Drift("entry-gone", self._ns))
 
     def _is_loss(self, kind: int, payload: bytes) -> bool:
         if kind not in (links.NEWLINK, links.DELLINK) or payload[0] != socket.AF_UNSPEC:

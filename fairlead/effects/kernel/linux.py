@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from fairlead.effects.kernel import observe, verify, xfrm
 from fairlead.effects.kernel.apply import Executor
@@ -14,9 +15,11 @@ from fairlead.effects.kernel.operations import perform
 from fairlead.effects.kernel.places import Place
 from fairlead.effects.kernel.probe import probe
 from fairlead.effects.kernel.reaper import Reaper
+from fairlead.effects.kernel.tables_inside import TablesInside
 from fairlead.effects.kernel.worker import Worker
+from fairlead.model.errors import KernelRefused
 from fairlead.model.host import HostFacts
-from fairlead.model.observed import Drift, ObservedLink
+from fairlead.model.observed import Drift, ObservedLink, Traffic
 from fairlead.model.plan import HOST, AddAssociation, AddFdb, AddNeighbour, AddPolicy, Operation, Plan
 from fairlead.model.ruleset import Element
 
@@ -32,6 +35,7 @@ class LinuxKernel:
         self._features: frozenset[str] | None = None
         self._on_drift: Callable[[Drift], None] | None = None
         self._attended: dict[str, LinksInside] = {}
+        self._guarded: dict[str, TablesInside] = {}
         self._monitors: tuple[Monitor, InsideMonitor] | None = None
 
     async def start(self) -> None:
@@ -42,7 +46,7 @@ class LinuxKernel:
 
     async def close(self) -> None:
         """Finish what was asked for; what is doomed is deleted."""
-        for monitor in (*(self._monitors or ()), *self._attended.values()):
+        for monitor in (*(self._monitors or ()), *self._attended.values(), *self._guarded.values()):
             monitor.close()
         await self._worker.run(self._reaper.close)
         await self._worker.close()
@@ -91,7 +95,7 @@ class LinuxKernel:
         finally:
             place.close()
 
-    async def associations(self, request_id: int) -> Sequence[tuple[AddAssociation, int]]:
+    async def associations(self, request_id: int) -> Sequence[tuple[AddAssociation, Traffic]]:
         return await self._worker.run(lambda: list(xfrm.associations(self._executor.host.xfrm, request_id)))
 
     async def policies(self, mark: int) -> Sequence[AddPolicy]:
@@ -101,15 +105,23 @@ class LinuxKernel:
         return await self._worker.run(verify.missing, self._executor.host, operations)
 
     def attend(self, ns: str) -> None:
-        """Report the loss of our links inside a namespace too, once `watch` has been called."""
+        """Report the loss of our links and entries inside a namespace too, once `watch` has been called."""
         if self._on_drift is not None and ns not in self._attended:
             self._attended[ns] = LinksInside(ns, self._owner, self._on_drift)
 
+    def guard(self, ns: str, table: str) -> None:
+        """Report the loss of tables inside a namespace too, whose names begin so, once `watch` has been called. A
+        namespace that is gone has nothing to lose."""
+        if self._on_drift is None or ns in self._guarded:
+            return
+        with suppress(KernelRefused):
+            self._guarded[ns] = TablesInside(ns, table, self._on_drift)
+
     def neglect(self, ns: str) -> None:
-        """Not any more; an open ear would keep the namespace alive."""
-        ear = self._attended.pop(ns, None)
-        if ear is not None:
-            ear.close()
+        """Not any more; open ears would keep the namespace alive."""
+        for ear in (self._attended.pop(ns, None), self._guarded.pop(ns, None)):
+            if ear is not None:
+                ear.close()
 
     def watch(self, on_drift: Callable[[Drift], None]) -> None:
         """Call back on the running event loop, from now on. Once only."""

@@ -21,7 +21,8 @@ from fairlead.effects.kernel.netlink import DUMP, HEADER, NETFILTER, REQUEST, RO
 from fairlead.effects.kernel.reaper import DOOMED
 from fairlead.model.observed import Drift
 
-_LINK_GROUP, _NFTABLES_GROUP = 1, 1 << 6
+NFTABLES_GROUP = 1 << 6
+_LINK_GROUP = 1
 _RECEIVE = 1 << 16
 _BUFFER = 8 << 20
 _BURST = 64
@@ -47,7 +48,7 @@ class Monitor:
         self._names: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
         self._links = _listener(ROUTE, _LINK_GROUP)
-        self._rules = _listener(NETFILTER, _NFTABLES_GROUP)
+        self._rules = _listener(NETFILTER, NFTABLES_GROUP)
         self._links_port = self._links.getsockname()[0]
         self._loop.add_reader(self._links, self._drain, self._links, self._link_changed)
         self._loop.add_reader(self._rules, self._drain, self._rules, self._rules_changed)
@@ -122,9 +123,17 @@ class Monitor:
         return there and known != link.name
 
     def _rules_changed(self, kind: int, port: int, payload: bytes) -> Iterable[Drift]:
-        if kind in _TABLE_EVENTS and port != self._port_id:
-            what, name = _TABLE_EVENTS[kind]
-            yield Drift(what, read_text(parse(payload, _NFNL_HEADER).get(name, b"")))
+        lost = table_lost(kind, payload)
+        if lost is not None and port != self._port_id:
+            yield Drift(*lost)
+
+
+def table_lost(kind: int, payload: bytes) -> tuple[str, str] | None:
+    """Whether a message of nf_tables tells of a loss: what kind of drift that is, and the table's name."""
+    if kind not in _TABLE_EVENTS:
+        return None
+    what, name = _TABLE_EVENTS[kind]
+    return what, read_text(parse(payload, _NFNL_HEADER).get(name, b""))
 
 
 def _listener(protocol: int, groups: int) -> socket.socket:

@@ -39,8 +39,8 @@ _BATCH = 512
 _QUESTIONS = 128
 _PATIENCE = pack("ll", 10, 0)
 OWN_PORTS, OWN_PORTS_MASK = 0x46000000, 0xFF000000
-"""Port ids of our sockets of rtnetlink, by which listeners know our changes: above all pids, of which the kernel makes
-ids for those who do not care, and below what it gives to their second sockets."""
+"""Port ids of our sockets of rtnetlink and nf_tables, by which listeners know our changes: above all pids, of which the
+kernel makes ids for those who do not care, and below what it gives to their second sockets."""
 _serial = count(1)
 _DUMP_TRIES = 5
 
@@ -83,7 +83,7 @@ class Channel:
 
     def _bind(self, protocol: int, groups: int) -> None:
         """Another daemon in the same namespace may have a port id of ours: then the next one."""
-        while protocol == ROUTE:
+        while protocol in (ROUTE, NETFILTER):
             try:
                 self._socket.bind((OWN_PORTS | next(_serial) & ~OWN_PORTS_MASK, groups))
             except OSError as refused:

@@ -12,6 +12,7 @@ from fairlead.effects.kernel.netlink import NEW, Channel, Message
 from fairlead.effects.kernel.words import in_words
 from fairlead.model.errors import KernelRefused
 from fairlead.model.network import Address
+from fairlead.model.observed import Traffic
 from fairlead.model.plan import AddAssociation, AddPolicy, DelAssociation, DelPolicy
 
 _NEWSA, _DELSA, _GETSA, _NEWPOLICY, _DELPOLICY, _GETPOLICY, _UPDPOLICY = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x19
@@ -28,8 +29,9 @@ _USED = bytes(32)
 _SA_TAIL = Struct("=12xIIHBBB7x")
 _POLICY_TAIL = Struct("=IIBBBB4x")
 _TEMPLATE_BODY = Struct("=16s4sBxxxHxx16sIBBBxIII")
-_SA = Struct("=56x16s4s4x16s64x8xQ16x12x4xIH")
-"""Of a dumped association: destination, SPI, source, packets carried, request id, family (xfrm_usersa_info)."""
+_SA = Struct("=56x16s4s4x16s64xQQ16x8xI4xIH")
+"""Of a dumped association: destination, SPI, source, bytes and packets carried, packets that failed their check,
+request id, family (xfrm_usersa_info)."""
 _POLICY_DIRECTION = 160
 _ALREADY = {AddAssociation: errno.EEXIST, DelAssociation: errno.ESRCH, DelPolicy: errno.ENOENT}
 
@@ -118,13 +120,14 @@ def _read_address(raw: bytes, family: int) -> Address:
     return ip_address(raw[:4] if family == _FAMILY[4] else raw)
 
 
-def associations(channel: Channel, request_id: int) -> Iterator[tuple[AddAssociation, int]]:
-    """Those of a request id, without their keys, and how many packets each has carried."""
+def associations(channel: Channel, request_id: int) -> Iterator[tuple[AddAssociation, Traffic]]:
+    """Those of a request id, without their keys, and what each has carried."""
     for payload in channel.dump(Message(_GETSA, 0, b"")):
-        destination, spi, source, packets, request, family = _SA.unpack_from(payload)
+        destination, spi, source, size, packets, rejected, request, family = _SA.unpack_from(payload)
         if request == request_id:
             ends = _read_address(source, family), _read_address(destination, family)
-            yield AddAssociation(*ends, int.from_bytes(spi, "big"), b"", request_id), packets
+            found = AddAssociation(*ends, int.from_bytes(spi, "big"), b"", request_id)
+            yield found, Traffic(packets, size, rejected)
 
 
 def policies(channel: Channel, mark: int) -> Iterator[AddPolicy]:
