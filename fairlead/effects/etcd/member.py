@@ -230,4 +230,4 @@ def _objection(error: Refused) -> Exception:
         return NotFound(f"the managers' consensus: {text}")
     if error.code == PRECONDITION or "learner" in text:
         return Conflict(text)
-    return Unavailable(f"the managers' store does not answer ({text}): is a majority of the managers up?")
+    return Unavailable(f"the managers' store does not answer ({text}): a majority of the managers must be up")

@@ -110,7 +110,9 @@ class EtcdStore:
         }
         done = await self._ask_until(question, SETTLING)
         if done is None:
-            raise Unavailable(f"{_reason(error)}; the change may or may not have been made") from None
+            raise Unavailable(
+                f"{_reason(error)}. The change may or may not have been made: look before you ask for it again"
+            ) from None
         if not done.get("succeeded"):
             self._receipts.settled(slot, revision(done))
             raise Untouched(f"{_reason(error)}; nothing was changed") from None
@@ -183,7 +185,8 @@ def _unavailable(error: BaseException) -> Untouched:
 
 
 def _reason(error: BaseException) -> str:
-    return f"the managers' store does not answer ({str(error) or 'given up'}): is a majority of the managers up?"
+    what = str(error) or "given up"
+    return f"the managers' store does not answer ({what}): a majority of the managers must be up"
 
 
 def _refusal(error: Refused) -> Exception:
