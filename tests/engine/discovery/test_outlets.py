@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, cast
 
@@ -56,9 +57,9 @@ class Told:
         self.view, self.shown, self.slow = NetworkView(HERE), Shown(), Slow()
         self.outlets = Outlets(cast(Names, self.shown), Actors(balancing=self.slow))
 
-    def spread(self) -> Differences:
+    def spread(self, network: Network = ATT) -> Differences:
         taken = self.view.take()
-        self.outlets.spread(ATT, taken)
+        self.outlets.spread(network, taken)
         return taken
 
 
@@ -94,3 +95,13 @@ async def test_names_are_shown_also_where_balancing_cannot_be_changed() -> None:
     told.spread()
     await told.outlets.settled()
     assert told.shown.owners
+
+
+async def test_nobody_has_a_name_on_the_ingress_network() -> None:
+    told = Told()
+    told.slow.done.set()
+    told.view.put(task("web", 1, "10.0.1.5", vip=str(VIP)))
+    assert told.spread(replace(ATT, ingress=True)).named
+    await told.outlets.settled()
+    assert told.slow.asked.is_set()
+    assert not told.shown.owners
