@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from ipaddress import ip_address
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -29,6 +27,7 @@ from fairlead.core.balance.virtual import LOST, Services
 from fairlead.model.errors import Invalid
 from fairlead.model.network import Address
 from fairlead.model.ruleset import Data, Element, Key, Transaction
+from tests.support.steps import steps
 
 
 def task(number: int, version: int = 4) -> Address:
@@ -225,22 +224,13 @@ def test_the_work_for_one_task_is_the_same_beside_forty_as_beside_hundreds() -> 
 
 def steps_for_one(count: int) -> int:
     """A task comes and goes."""
-    services, steps = crowded(count), 0
+    services = crowded(count)
 
-    def count_step(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal steps
-        frame.f_trace_opcodes = True
-        steps += event == "opcode"
-        return count_step
-
-    for news in (Backend(task(9)), None):
-        before = sys.gettrace()
-        sys.settrace(count_step)
-        try:
+    def turn() -> None:
+        for news in (Backend(task(9)), None):
             services.change({VIP: Turnover({task(9): news})}).transaction(phase=7)
-        finally:
-            sys.settrace(before)
-    return steps
+
+    return steps(turn)
 
 
 @pytest.mark.parametrize(("wish", "meant"), [("", ROUND_ROBIN), *((one, one) for one in ALGORITHMS)])
