@@ -52,11 +52,9 @@ class Nodes:
         """The node's certificate is worth nothing from then on."""
 
         def decide(snapshot: Snapshot) -> Iterator[Change]:
-            node, cluster = _find(snapshot, reference), snapshot.cluster
+            node = _find(snapshot, reference)
             roles.may_remove(node, force)
             yield Drop(node)
-            if cluster is not None:
-                yield Put(replace(cluster, blacklist=(*cluster.blacklist, node.id)))
 
         await write(self._swarm, decide)
 

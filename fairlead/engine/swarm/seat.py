@@ -249,7 +249,7 @@ class Seat:
         if not self.seated:
             raise Unavailable("this manager is not at work yet")
         if call.peer is not None:
-            self._admit(call.peer)
+            await self._admit(call.peer)
         answerer = self._calls.get(call.name) or (self._leader.calls.get(call.name) if self._leader else None)
         if answerer is not None:
             return await answerer(call)
@@ -257,10 +257,14 @@ class Seat:
             raise Elsewhere("" if self.leading else self.leader_address)
         raise NotFound(f"there is no call {call.name}")
 
-    def _admit(self, peer: Peer) -> None:
-        """A removed node's certificate is worth nothing, however long it would be valid."""
-        cluster = self.mirror.snapshot.cluster
-        if cluster is not None and (peer.node_id in cluster.blacklist or peer.cluster_id != cluster.id):
+    async def _admit(self, peer: Peer) -> None:
+        """A removed node's certificate is worth nothing, however long it would be valid. One that this manager does not
+        know may have joined at another in this moment: only the store's last word shuts it out."""
+        if peer.node_id not in self.mirror.snapshot.nodes:
+            await self.mirror.refresh()
+        snapshot = self.mirror.snapshot
+        of_another = snapshot.cluster is not None and peer.cluster_id != snapshot.cluster.id
+        if of_another or peer.node_id not in snapshot.nodes:
             _log.warning("refused a node that was removed from the swarm", extra={"node": peer.node_id})
             raise NotAllowed(f"node {peer.node_id} was removed from the swarm")
 

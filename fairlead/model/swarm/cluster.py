@@ -73,7 +73,7 @@ class RootCa:
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """`pools` are where networks without a subnet take /`subnet_size` from. `keys_rotated` is when the encryption keys
-    were made anew; `lamport` is the newest key's time. `blacklist` are ids of nodes that were removed."""
+    were made anew; `lamport` is the newest key's time."""
 
     id: str
     spec: ClusterSpec = field(default_factory=ClusterSpec)
@@ -86,7 +86,6 @@ class Cluster:
     keys: tuple[EncryptionKey, ...] = ()
     keys_rotated: int = 0
     lamport: int = 0
-    blacklist: tuple[str, ...] = ()
     version: int = 0
     created: int = 0
     updated: int = 0

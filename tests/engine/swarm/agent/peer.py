@@ -9,7 +9,7 @@ from dataclasses import replace
 from fairlead.core.swarm.dispatch import Difference
 from fairlead.engine import records
 from fairlead.engine.swarm.messages import LogWish, News, Publish, Report, SessionRequest
-from fairlead.model.errors import Unavailable
+from fairlead.model.errors import NotAllowed, Unavailable
 from fairlead.model.swarm.errors import Elsewhere
 from fairlead.model.swarm.identity import Identity
 from fairlead.model.swarm.network import SwarmNetwork
@@ -24,11 +24,13 @@ BEAT = 50_000_000
 
 
 class ScriptedManager:
-    """Implements `Caller`. `leading` is the address that answers as the leader; `deaf` answers nobody."""
+    """Implements `Caller`. `leading` is the address that answers as the leader; `deaf` answers nobody, who
+    `shuts_out` says that the node was removed."""
 
     def __init__(self) -> None:
         self.leading = LEADER
         self.deaf = False
+        self.shuts_out = False
         self.assigned: dict[str, Task] = {}
         self.node: Node = builders.node("n1")
         self.networks: tuple[SwarmNetwork, ...] = ()
@@ -130,6 +132,8 @@ class ScriptedManager:
     def _answer(self, address: str) -> None:
         if self.deaf:
             raise Unavailable(f"{address}: no answer")
+        if self.shuts_out:
+            raise NotAllowed("node n1 was removed from the swarm")
         if address != self.leading:
             raise Elsewhere(self.leading)
 

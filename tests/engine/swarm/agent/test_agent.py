@@ -42,6 +42,22 @@ async def test_beats_come_as_often_as_the_manager_wants(member: Member) -> None:
     await eventually(lambda: member.manager.beats >= 3)
 
 
+async def test_who_is_shut_out_knows_why_until_managers_let_it_in(
+    member: Member, caplog: pytest.LogCaptureFixture
+) -> None:
+    member.manager.assign(task())
+    await member.manager.reach("t1", S.RUNNING)
+    caplog.set_level("INFO")
+    member.manager.shuts_out = True
+    member.manager.cut()
+    await eventually(lambda: member.agent.shut_out == "node n1 was removed from the swarm")
+    member.running("t1")
+    member.manager.shuts_out = False
+    await member.manager.until(lambda: len(member.manager.sessions) == 2, "a session")
+    await eventually(lambda: not member.agent.shut_out)
+    assert caplog.text.count("was removed from the swarm") <= 2, "once of each manager"
+
+
 async def test_everything_is_told_again_in_a_new_session(member: Member) -> None:
     member.manager.assign(task())
     await member.manager.reach("t1", S.RUNNING)

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from fairlead.core.swarm.dispatch import Difference
+from fairlead.engine import records
 from fairlead.model.container import HealthSpec, Mount
+from fairlead.model.swarm.assignment import Assignment
 from fairlead.model.swarm.endpoint import EndpointSpec, PortConfig, ServiceEndpoint
 from fairlead.model.swarm.files import Config, FileSpec, Secret
 from fairlead.model.swarm.states import TaskState as S
@@ -133,6 +135,19 @@ async def test_a_pull_ends_when_nobody_wants_the_task_any_more(member: Member) -
         member.manager.wish("t1", S.SHUTDOWN)
         await member.manager.reach("t1", S.SHUTDOWN)
     assert member.container("t1") is None
+
+
+async def test_a_task_that_never_had_a_container_leaves_nothing(
+    member: Member, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        pulling = f"127.0.0.1:{silent.getsockname()[1]}/slow:1"
+        member.manager.assign(task("t1", image="127.0.0.1:1/missing:1"), task("t2", 2, image=pulling))
+        await member.manager.reach("t1", S.REJECTED)
+        await asyncio.to_thread(silent.accept)
+        member.manager.drop("t1", "t2")
+        await eventually(lambda: not records.load(Assignment, member.engine.store.load()))
+    assert "stuck" not in caplog.text
 
 
 async def test_a_bind_without_source_is_rejected(member: Member) -> None:
