@@ -1,8 +1,9 @@
-"""Sharing out the slots of a service among its backends.
+"""Sharing out all slots of a service among its backends.
 
 A packet that begins a connection is given a slot number by the kernel (the next one, a random one, or a hash of its
-source), and a map leads from the slot to a backend. Which backend has which slot follows from the backends alone, so
-every node and every restart comes to the same table. Two ways:
+source), and a map leads from the slot to a backend. Which backend has which slot follows here from the backends alone,
+so every node and every restart comes to the same table, which is what makes a source find its backend by any node.
+(Where nobody asks for that, `pool` goes on from there by moving shares.) Two ways:
 
 - *rounds*, for few backends that are asked by turns: one shuffled round of all of them after the other. Whoever makes
   2n - 1 connections has met all n, and two services that a client asks alternately do not fall into step, as they
