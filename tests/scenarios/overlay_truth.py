@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, ip_address
 from typing import Any
 
 import dns.exception
@@ -224,10 +225,15 @@ class Truth:
         yield from self._names(host.name, local[0].ns, truth)
         for station in local:
             wanted = {vip: _addresses_of(truth, service) for service, vip in self.services.items()}
-            yield from _compared(f"{host.name}/{station.name}: slots", slots(station.ns), _served(wanted))
+            balanced = {vip: found for vip, found in slots(station.ns).items() if ip_address(vip) in self._subnet(host)}
+            yield from _compared(f"{host.name}/{station.name}: slots", balanced, _served(wanted))
+
+    def _subnet(self, host: Machine) -> IPv4Network:
+        """Of which this network's virtual addresses are: a task has those of its other networks, too."""
+        return IPv4Network(ask(host, f"/networks/{self.network}")["IPAM"]["Config"][0]["Subnet"])
 
     def _told(self, host: Machine) -> set[tuple[str, str, str]]:
-        services = ask(host, f"/networks/{self.network}?verbose=true")["Services"]
+        services = ask(host, f"/networks/{self.network}?verbose=true").get("Services") or {}
         tasks = (task for service in services.values() for task in service["Tasks"])
         return {(task["Name"], task["EndpointIP"], task["Info"]["Host IP"]) for task in tasks}
 

@@ -7,7 +7,8 @@ others', one whose node lives before one whose node is lost, and the one that wa
 endpoint's id, and, for forwarding alone, for a MAC.
 
 Rows of a lost node are *silent*: their tasks do not serve, so they have no names and get no new connections, but they
-are forwarded to and keep the connections that they have, since it may be this node that cannot hear.
+are forwarded to and keep the connections that they have, since it may be this node that cannot hear. When the managers
+do not hear the node either (`expect`), its tasks are gone, and their connections with them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fairlead.core.discovery.naming import endpoint_names, head_of
 from fairlead.core.discovery.presence import Origin
 from fairlead.core.discovery.services import Services
 from fairlead.model.discovery import BALANCER, Presence
+from fairlead.model.network import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class NetworkView:
 
     def __init__(self, node_id: str) -> None:
         self._node_id = node_id
+        self._expected: frozenset[Address] | None = None
         self._rows: dict[Origin, Row] = {}
         self._claims: dict[Hashable, dict[Origin, None]] = {}
         self._touched: dict[Origin, None] = {}
@@ -69,6 +72,12 @@ class NetworkView:
         """The row's owner is lost; unknown is fine."""
         if (row := self._rows.get(origin)) is not None:
             self._set(Row(row.presence, row.written, silent=True))
+
+    def expect(self, nodes: frozenset[Address]) -> None:
+        """The managers hear the nodes with these data addresses."""
+        before, self._expected = self._expected, nodes
+        if before != nodes:
+            self._touched.update(dict.fromkeys(origin for origin, row in self._rows.items() if row.silent))
 
     def drop(self, origin: Origin) -> None:
         """The row is gone; unknown is fine."""
@@ -148,10 +157,11 @@ class NetworkView:
         if row is None or not all(self._is_best(origin, key) for key in _identity(row.presence)):
             return _Said()
         presence = replace(row.presence, serving=False) if row.silent else row.presence
+        ended = row.silent and self._expected is not None and presence.vtep not in self._expected
         return _Said(
             forwarded=row.presence if self._forwards(row) else None,
             named=endpoint_names(presence),
-            task=presence if head_of(presence) else None,
+            task=presence if head_of(presence) and not ended else None,
             balancer=presence if presence.kind == BALANCER else None,
         )
 

@@ -35,6 +35,8 @@ QUIET_SECONDS, BUSY_SECONDS = 1.5, 2.5
 """A network is wholly told when nothing was heard of it for the first, or others were heard for the second: a network
 that is never quiet does not keep what is out of date."""
 LOOK_SECONDS = 0.5
+READY_SECONDS = 1.0
+"""Others are told of an endpoint after this long even if this host is not through with it."""
 FIRST_INDEX = 256
 
 _log = logging.getLogger("fairlead.engine.discovery")
@@ -55,6 +57,7 @@ class Discovery:
         self._here: Here | None = None
         self._node: GossipNode | None = None
         self._ring = Ring()
+        self._expected: frozenset[Address] | None = None
         self._opening = asyncio.Lock()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,6 +90,10 @@ class Discovery:
     async def tell(self, peers: Sequence[Address], keys: Sequence[GossipKey]) -> None:
         """The other nodes that are up, and the swarm's keys: all of them, each time."""
         self._ring.follow(keys)
+        self._expected = frozenset(peers)
+        for group in self._groups.values():
+            group.view.expect(self._expected)
+            self._spread(group)
         if self._node is not None:
             self._node.seek(peers)
             await self._open()
@@ -98,7 +105,7 @@ class Discovery:
         await self.close()
         for group in list(self._groups.values()):
             self._leave(group)
-        self._here, self._node, self._ring = None, None, Ring()
+        self._here, self._node, self._ring, self._expected = None, None, Ring(), None
 
     async def close(self) -> None:
         """The daemon stops; its containers run on. Others keep what they know of them for its return."""
@@ -115,8 +122,14 @@ class Discovery:
     # --- own endpoints ----------------------------------------------------------------------------
 
     async def announce(self, network_id: str, presence: Presence) -> None:
-        """Set or replace an own entry. Raises NotFound for a network that this host does not know."""
-        self._announce(self._fabric.state.network(network_id), presence)
+        """Set or replace an own entry. Raises NotFound for a network that this host does not know. What begins to serve
+        is told to others when this host is ready for them: they connect the moment they hear of it."""
+        network = self._fabric.state.network(network_id)
+        group = self._follow(network, presence)
+        if presence.serving:
+            await self._outlets.settled(READY_SECONDS)
+        if self._node is not None and group.own.get(presence.endpoint_id) is presence:
+            self._node.write(network.id, presence)
 
     async def withdraw(self, network_id: str, endpoint_id: str) -> None:
         """The endpoint is gone; unknown is fine."""
@@ -132,16 +145,24 @@ class Discovery:
             self._withdraw(network_id, endpoint_id)
 
     def _announce(self, network: Network, presence: Presence) -> None:
+        self._follow(network, presence)
+        if self._node is not None:
+            self._node.write(network.id, presence)
+
+    def _follow(self, network: Network, presence: Presence) -> Group:
+        """Take part in the network, and know the endpoint here."""
         if self._here is None or self._node is None:
             raise Failed(f"cannot announce an endpoint on network {network.name}: this node is in no swarm")
         group = self._groups.get(network.id)
         if group is None:
             group = self._groups[network.id] = Group(network, self._here.node_id, self._now())
+            if self._expected is not None:
+                group.view.expect(self._expected)
             self._node.enter(network.id)
             self._look_whether_told()
         group.announce(presence)
-        self._node.write(network.id, presence)
         self._spread(group)
+        return group
 
     def _withdraw(self, network_id: str, endpoint_id: str) -> None:
         group = self._groups.get(network_id)

@@ -69,10 +69,10 @@ class Outlets:
         if self._balancing is not None:
             self._balancing.drop(network_id)
 
-    async def settled(self) -> None:
-        """Returns when balancing and names know everything that was spread until now."""
-        while self._teller is not None and not self._teller.done():
-            await asyncio.wait([self._teller])
+    async def settled(self, patience: float | None = None) -> None:
+        """Returns when balancing and names know what was spread until now, or `patience` seconds are over."""
+        if self._teller is not None and not self._teller.done():
+            await asyncio.wait([self._teller], timeout=patience)
 
     async def close(self) -> None:
         if self._teller is not None:
@@ -109,17 +109,19 @@ class Outlets:
         """Tell balancing and names until nothing waits."""
         while self._waiting:
             named = dict(self._named)
-            if self._overlays is not None:
-                await _tried(self._overlays.settled())
             vips, self._vips = self._vips, {}
             ports, self._ports = self._ports, {}
             entrances, self._entrances = self._entrances, None
+            if self._overlays is not None:
+                await _tried(self._overlays.settled())
             if self._mesh is not None and entrances is not None:
                 await _tried(self._mesh.entrances(entrances))
             if self._mesh is not None and ports:
                 await _tried(self._mesh.mesh(ports))
             if self._balancing is not None:
                 for network_id, changed in vips.items():
+                    if network_id not in self._balanced:
+                        continue
                     await _tried(self._balancing.services(network_id, changed))
             self._name(named)
 

@@ -144,6 +144,22 @@ def test_a_lost_node_leaves_names_and_balancing_but_is_still_forwarded_to(node: 
     assert node.heard.addresses("tasks.web") == {"10.0.1.5", "10.0.1.6"}
 
 
+def test_connections_end_when_the_managers_do_not_hear_the_lost_node_either(node: Node) -> None:
+    one, two = task("web", 1, "10.0.1.5", vip=VIP), task("web", 2, "10.0.1.6", ELSEWHERE, VIP)
+    node.put(one, two)
+    node.view.expect(frozenset({one.vtep, two.vtep}))
+    (kept,) = node.silence(one).services
+    assert kept.now is not None
+    assert [each.endpoint_id for each in kept.now.leaving] == ["web1"]
+    node.view.expect(frozenset({two.vtep}))
+    lost = node.listen()
+    assert lost.services[0].now is not None
+    assert not lost.services[0].now.leaving
+    assert not lost.unforward, "it may only be late"
+    node.put(one)
+    assert node.heard.backends("webid") == {"web1", "web2"}
+
+
 def test_a_row_that_goes_while_its_node_is_lost_is_gone(node: Node) -> None:
     one = container("web", "10.0.1.5")
     node.put(one)
