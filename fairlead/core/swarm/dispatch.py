@@ -26,6 +26,8 @@ SILENCE, RECONNECT = 2, 1
 BEATS = 2
 """A node sends so many heartbeats in the time in which one is expected, so that a lost one is no alarm."""
 
+LONGEST_TEXT = 4096
+"""Characters of a task's message and error that are kept: every manager keeps them."""
 LOST = "heartbeat failure"
 LOST_UNKNOWN = 'heartbeat failure for node in "unknown" state'
 NEW_LEADER = 'Node moved to "unknown" state due to leadership change in cluster'
@@ -85,7 +87,7 @@ def report(task: Task, status: TaskStatus, node_id: str) -> Task | None:
     if task.node_id != node_id or (status.state != before.state and not may_follow(before.state, status.state)):
         return None
     started = before.started or (status.at if status.state == TaskState.RUNNING else 0)
-    merged = replace(status, started=started)
+    merged = replace(status, started=started, message=status.message[:LONGEST_TEXT], error=status.error[:LONGEST_TEXT])
     if status.state == before.state:
         merged = replace(merged, at=before.at)
     return replace(task, status=merged) if merged != before else None

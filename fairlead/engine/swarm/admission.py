@@ -14,10 +14,11 @@ from fairlead.core.swarm.changes import Change, Put
 from fairlead.core.swarm.identity import role_of
 from fairlead.core.swarm.snapshot import Snapshot
 from fairlead.engine.ports import Clock, Entropy
-from fairlead.engine.records import decode, encode
+from fairlead.engine.records import encode
 from fairlead.engine.swarm.briefing import managers
 from fairlead.engine.swarm.dispatcher import caller
 from fairlead.engine.swarm.hands import Hands
+from fairlead.engine.swarm.hearing import check_manager, heard
 from fairlead.engine.swarm.keeper import peer_url
 from fairlead.engine.swarm.messages import (
     JoinAnswer,
@@ -67,7 +68,7 @@ class Admission:
 
     async def join(self, call: Call) -> bytes:
         """Raises NotAllowed for a token that invites nobody."""
-        request, cluster = decode(JoinRequest, call.body), self._cluster()
+        request, cluster = heard(JoinRequest, call), self._cluster()
         role = role_of(request.token, cluster.tokens)
         if request.availability not in AVAILABILITIES:
             raise Invalid(f'invalid Availability: "{request.availability}"')
@@ -81,7 +82,7 @@ class Admission:
         return encode(JoinAnswer(node.id, cluster.id, role, certificate, cluster.root.trust, addresses))
 
     async def renew(self, call: Call) -> bytes:
-        request, peer, cluster = decode(RenewRequest, call.body), caller(call), self._cluster()
+        request, peer, cluster = heard(RenewRequest, call), caller(call), self._cluster()
         node = self._node(peer.node_id)
         peer = Peer(node.id, node.role, cluster.id)
         certificate = self._issue(cluster, request.csr, peer)
@@ -93,7 +94,8 @@ class Admission:
 
     async def seat(self, call: Call) -> bytes:
         """Raises NotAllowed for a node that the store does not call a manager."""
-        request, peer, cluster = decode(SeatRequest, call.body), caller(call), self._cluster()
+        request, peer, cluster = heard(SeatRequest, call), caller(call), self._cluster()
+        check_manager(request.address)
         node = self._node(peer.node_id)
         if node.role != MANAGER:
             raise NotAllowed(f"node {node.id} is not a manager")

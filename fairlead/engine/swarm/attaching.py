@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from fairlead.core.swarm.changes import Change, Drop, Put
 from fairlead.core.swarm.snapshot import Snapshot
 from fairlead.engine.ports import Clock, Entropy
-from fairlead.engine.records import decode, encode
+from fairlead.engine.records import encode
 from fairlead.engine.swarm.dispatcher import Propose, caller
+from fairlead.engine.swarm.hearing import heard
 from fairlead.engine.swarm.messages import AttachAnswer, AttachRequest, DetachRequest
 from fairlead.engine.swarm.mirror import Mirror
 from fairlead.engine.swarm.ports import Answerer, Call
@@ -36,7 +37,7 @@ class Attaching:
 
     async def attach(self, call: Call) -> bytes:
         """Raises NotFound, NotAllowed (not attachable), or Failed with the reason why there is no address."""
-        request, node_id = decode(AttachRequest, call.body), caller(call).node_id
+        request, node_id = heard(AttachRequest, call), caller(call).node_id
         network = attachable(self._mirror.snapshot, request.network)
         task_id, now = self._entropy.swarm_id(), self._clock.now()
 
@@ -58,7 +59,7 @@ class Attaching:
         return encode(AttachAnswer(network, task, task.attachments[0]))
 
     async def detach(self, call: Call) -> bytes:
-        await self._drop(decode(DetachRequest, call.body).task_id, caller(call).node_id)
+        await self._drop(heard(DetachRequest, call).task_id, caller(call).node_id)
         return b""
 
     async def _ready(self, task_id: str) -> Task:

@@ -19,9 +19,10 @@ from fairlead.core.swarm.changes import Change, Drop, Put, Thing
 from fairlead.core.swarm.sessions import Sessions
 from fairlead.core.swarm.snapshot import Snapshot
 from fairlead.engine.ports import Clock
-from fairlead.engine.records import decode, encode
+from fairlead.engine.records import encode
 from fairlead.engine.swarm.briefing import CLUSTER, MANAGERS, NETWORKS, PEERS, SELF, Briefing
-from fairlead.engine.swarm.messages import Beat, Leave, LogWish, Report, SessionRequest, TaskReport
+from fairlead.engine.swarm.hearing import heard, heard_report, heard_session
+from fairlead.engine.swarm.messages import Beat, Leave, LogWish, SessionRequest, TaskReport
 from fairlead.engine.swarm.mirror import Mirror
 from fairlead.engine.swarm.ports import Answerer, Call
 from fairlead.engine.swarm.reign import Decision
@@ -42,7 +43,8 @@ Propose = Callable[[Decision], Awaitable[None]]
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """What there is of a node: its session (`token` "": none was opened yet) and what it must be told."""
+    """What there is of a node: its session (`token` "": none was opened yet) and what it must be told. `due` is when
+    it is looked at next, to be given up if it fell silent."""
 
     node_id: str
     token: str
@@ -50,6 +52,7 @@ class Line:
     briefing: Briefing
     awake: asyncio.Event = field(default_factory=asyncio.Event)
     ended: bool = False
+    due: int = 0
 
     def end(self) -> None:
         self.ended = True
@@ -57,7 +60,8 @@ class Line:
 
 
 class Dispatcher:
-    """Invariant: every node that is not down has one line, and every line a deadline in the heap."""
+    """Invariant: every node that is not down has one line, and every line its `due` in the heap; what else is in the
+    heap is out of date."""
 
     def __init__(self, mirror: Mirror, propose: Propose, clock: Clock) -> None:
         self._mirror, self._propose, self._clock = mirror, propose, clock
@@ -77,7 +81,7 @@ class Dispatcher:
 
     async def session(self, call: Call) -> AsyncIterator[bytes]:
         """Raises NotAllowed for a node that the swarm does not know."""
-        request, peer = decode(SessionRequest, call.body), caller(call)
+        request, peer = heard_session(call), caller(call)
         self._sessions.open(request.token, peer)
         line = self._open_line(peer.node_id, request.token)
         try:
@@ -92,17 +96,17 @@ class Dispatcher:
         return self._tell(line)
 
     async def beat(self, call: Call) -> bytes:
-        self._heard(decode(Beat, call.body).token, caller(call))
+        self._heard(heard(Beat, call).token, caller(call))
         return b""
 
     async def report(self, call: Call) -> bytes:
-        report, peer = decode(Report, call.body), caller(call)
+        report, peer = heard_report(call), caller(call)
         self._heard(report.token, peer)
         await self._propose(partial(reported, report.tasks, peer.node_id))
         return b""
 
     async def leave(self, call: Call) -> bytes:
-        token, peer = decode(Leave, call.body).token, caller(call)
+        token, peer = heard(Leave, call).token, caller(call)
         self._heard(token, peer)
         await self._propose(partial(left, peer.node_id, self._clock.now()))
         self._forget(peer.node_id)
@@ -195,7 +199,8 @@ class Dispatcher:
         self._expect(line)
 
     def _expect(self, line: Line) -> None:
-        heappush(self._deadlines, (dispatch.deadline(line.session, self._heartbeat()), line.node_id))
+        line.due = dispatch.deadline(line.session, self._heartbeat())
+        heappush(self._deadlines, (line.due, line.node_id))
         if self._deadlines[0][1] == line.node_id:
             self._sooner.set()
 
@@ -236,13 +241,12 @@ class Dispatcher:
         """Nodes whose deadline passed are down. A deadline that moved meanwhile is set again."""
         lost = []
         while self._deadlines and self._deadlines[0][0] <= self._now():
-            _, node_id = heappop(self._deadlines)
+            at, node_id = heappop(self._deadlines)
             line = self._lines.get(node_id)
-            if line is None:
+            if line is None or line.due != at:
                 continue
-            due = dispatch.deadline(line.session, self._heartbeat())
-            if due > self._now():
-                heappush(self._deadlines, (due, node_id))
+            if dispatch.deadline(line.session, self._heartbeat()) > self._now():
+                self._expect(line)
             else:
                 lost.append(line)
         for line in lost:

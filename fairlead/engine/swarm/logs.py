@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 
 from fairlead.engine.records import decode, encode
+from fairlead.engine.swarm.hearing import heard
 from fairlead.engine.swarm.messages import LogsRequest, Publish, TaskLines
 from fairlead.engine.swarm.ports import Answerer, Call
 from fairlead.model.errors import NotAllowed
@@ -39,11 +40,11 @@ class Logs:
     async def publish(self, call: Call) -> bytes:
         if call.peer is None:
             raise NotAllowed("publish is for nodes of the swarm")
-        await self._leading().published(decode(Publish, call.body), call.peer.node_id)
+        await self._leading().published(heard(Publish, call), call.peer.node_id)
         return b""
 
     async def logs(self, call: Call) -> AsyncIterator[bytes]:
-        lines = self._leading().read(decode(LogsRequest, call.body))
+        lines = self._leading().read(heard(LogsRequest, call))
         return (encode(one) async for one in lines)
 
     def _leading(self) -> LogBroker:
