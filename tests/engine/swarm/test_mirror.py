@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from fairlead.core.swarm.changes import Change, Drop, Put
+from fairlead.core.swarm.changes import Change, Drop, Put, Thing
 from fairlead.effects.clock import SystemClock
 from fairlead.effects.etcd.gateway import Gateway
 from fairlead.engine.swarm.mirror import Mirror
@@ -65,7 +65,7 @@ def put_ids(changes: Sequence[Change]) -> list[tuple[str, str]]:
 
 
 async def test_every_kind_comes_back_as_it_was(mirror: Mirror, another: Opening) -> None:
-    things = (
+    things: tuple[Thing, ...] = (
         Cluster("cluster1"),
         Node("node1"),
         service(1),
