@@ -56,8 +56,8 @@ class Sandboxes:
         check_conflicts(container.spec.network)
         for wish in self.attachments(container).wishes:
             network = self._state.find_network(wish.network)
-            if network is not None and not container.spec.task_id:
-                with blamed(f"invalid config for network {network.name}: "):
+            if not container.spec.task_id:
+                with blamed(f"invalid config for network {wish.network}: "):
                     check_endpoint(wish.spec, network)
         self._linking.check(container)
         self._fabric.etc.extra_lines(container, self._host_gateway() or _SOME_GATEWAY)

@@ -108,9 +108,12 @@ def check_conflicts(spec: NetworkingSpec) -> None:
             raise Invalid(f"conflicting options: {words}")
 
 
-def check_endpoint(spec: EndpointSpec, network: Network) -> None:
-    """Everything that a user may say about an endpoint against its network. Raises Invalid with all that is wrong."""
-    wrong = [*_scope_faults(spec, network), *_form_faults(spec), *_range_faults(spec, network)]
+def check_endpoint(spec: EndpointSpec, network: Network | None) -> None:
+    """Everything that a user may say about an endpoint, against its network if this host knows it. Raises Invalid with
+    all that is wrong."""
+    wrong = [*_form_faults(spec)]
+    if network is not None:
+        wrong = [*_scope_faults(spec, network), *wrong, *_range_faults(spec, network)]
     if len(wrong) == 1:
         raise Invalid(f"invalid endpoint settings:\n{wrong[0]}")
     if wrong:

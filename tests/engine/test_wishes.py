@@ -52,6 +52,7 @@ def test_the_old_container_wide_mac_belongs_to_the_modes_network() -> None:
         (USER, EndpointSpec(ipv6="2001:db8::5"), [ONLY_CONFIGURED]),
         (USER, EndpointSpec(mac="zz"), ["invalid MAC address: address zz: invalid MAC address"]),
         (USER, EndpointSpec(link_local=("bad",)), ["invalid link-local IP address: bad"]),
+        (None, EndpointSpec(ipv4="10.0.2.300"), ["invalid IPv4 address: 10.0.2.300"]),
     ],
 )
 def test_faults_of_an_endpoint(network: object, spec: EndpointSpec, faults: list[str]) -> None:
