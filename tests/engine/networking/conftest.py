@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,13 @@ def host() -> Iterator[None]:
 
 @pytest.fixture
 async def house(host: None, tmp_path: Path) -> AsyncIterator[House]:
-    made = House(tmp_path)
+    async with living(House(tmp_path)) as made:
+        yield made
+
+
+@asynccontextmanager
+async def living(made: House) -> AsyncIterator[House]:
+    """It starts, and goes with all it has."""
     await made.start()
     try:
         yield made
