@@ -1,8 +1,9 @@
 """Where differences go: forwarding at once, then balancing as fast as the kernel takes it, then names.
 
 Whoever is given a name may connect the moment after: the address behind it must lead somewhere by then. A name that is
-gone goes at once. A change of balancing is a transaction in every sandbox of the network; what changes again while one
-is under way is told once, as it is then.
+gone goes at once. On the ingress network nobody has one: its traffic is that of the mesh, and an address there must not
+be taken for the one that a service has on a network of its own. A change of balancing is a transaction in every sandbox
+of the network; what changes again while one is under way is told once, as it is then.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Outlets:
         for owner in differences.unnamed:
             self._named.pop((network.id, owner), None)
             self._names.drop_shared(network.id, owner)
-        for named in differences.named:
+        for named in differences.named if not network.ingress else ():
             self._named[network.id, named.owner] = network, named
         self._balance(network, differences)
         if self._waiting and (self._teller is None or self._teller.done()):
