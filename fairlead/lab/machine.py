@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -72,6 +73,16 @@ class Machine:
     def kill(self) -> None:
         """SIGKILL, as a crash does."""
         self._signal("KILL")
+
+    def pause(self) -> None:
+        """SIGSTOP: the daemon does nothing until `resume`, and does not know that it did nothing."""
+        self.node.run(["kill", "-STOP", str(self.daemon_pid)])
+
+    def resume(self) -> None:
+        self.node.run(["kill", "-CONT", str(self.daemon_pid)], check=False)
+        if self._started is not None:
+            # It stops itself along with the daemon, and would not collect it when it ends.
+            self._started.send_signal(signal.SIGCONT)
 
     def answers(self) -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):

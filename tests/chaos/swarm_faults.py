@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from fairlead.lab.machine import Machine
 from tests.chaos.swarm_hosts import Swarm
@@ -15,13 +16,13 @@ MAJORITY_RISK = 0.15
 
 
 class Faults:
-    """`strike` does one more fault (mending is one too); `mend` undoes all that is left."""
+    """`strike` does one more fault; mending one is a fault too."""
 
     def __init__(self, swarm: Swarm, seed: int) -> None:
         self._swarm = swarm
         self._random = random.Random(seed)
         self._down: set[str] = set()
-        self._paused: dict[str, list[int]] = {}
+        self._paused: dict[str, list[str]] = {}
         self._apart: set[str] = set()
         self.history: list[str] = []
 
@@ -30,7 +31,15 @@ class Faults:
         self.history.append(f"{time.strftime('%H:%M:%S')} {verb.__name__} {subject}")
         verb(subject)
 
-    def mend(self) -> None:
+    @contextmanager
+    def mended(self) -> Iterator[None]:
+        """Nothing is left broken behind it."""
+        try:
+            yield
+        finally:
+            self._mend()
+
+    def _mend(self) -> None:
         self.heal("all")
         for name in list(self._paused):
             self.resume(name)
@@ -84,14 +93,18 @@ class Faults:
     def pause(self, name: str) -> None:
         """The daemon alone, or with its consensus member."""
         host = self._host(name)
-        pids = [host.daemon_pid]
-        if self._manages(name) and self._random.random() < 0.5:
-            pids += [int(pid) for pid in host.sh("pgrep -x etcd", check=False).stdout.split()]
-        self._paused[name] = pids
-        host.sh(f"kill -STOP {' '.join(map(str, pids))}")
+        self._paused[name] = host.sh("pgrep -x etcd", check=False).stdout.split() if self._random.random() < 0.5 else []
+        host.pause()
+        self._signal(name, "STOP")
 
     def resume(self, name: str) -> None:
-        self._host(name).sh(f"kill -CONT {' '.join(map(str, self._paused.pop(name)))}", check=False)
+        self._signal(name, "CONT")
+        self._host(name).resume()
+        del self._paused[name]
+
+    def _signal(self, name: str, signal: str) -> None:
+        if self._paused[name]:
+            self._host(name).sh(f"kill -{signal} {' '.join(self._paused[name])}", check=False)
 
     def isolate(self, name: str) -> None:
         self._swarm.lab.isolate(name)

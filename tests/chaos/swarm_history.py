@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 
 from fairlead.core.swarm.changes import Drop, Put, Thing
 from fairlead.core.swarm.snapshot import Snapshot
@@ -30,6 +30,24 @@ Lease = tuple[str, ...]
 SECONDS = 60.0
 
 
+@contextmanager
+def store_of(manager: Machine) -> Iterator[SealedStore]:
+    """The store as that manager reaches it; for one whose swarm is not locked."""
+    key = (manager.directory / "data/swarm/certificates/swarm-store.key").read_text().strip()
+    gateway = Gateway(manager.directory / "exec/swarm" / flags.SOCKET)
+    try:
+        yield SealedStore(EtcdStore(gateway, "history"), key)
+    finally:
+        gateway.close()
+
+
+async def read_store(manager: Machine) -> Snapshot:
+    """All that the swarm's managers know now."""
+    with store_of(manager) as store:
+        entries, _ = await store.load()
+    return Snapshot(store_records.thing(entry) for entry in entries)
+
+
 class History:
     """Follows one swarm; `read` goes on where it stopped. `faults` tells what was ever wrong."""
 
@@ -46,10 +64,7 @@ class History:
         asyncio.run(asyncio.wait_for(self._read(through), SECONDS))
 
     async def _read(self, through: Machine) -> None:
-        key = (through.directory / "data/swarm/certificates/swarm-store.key").read_text().strip()
-        gateway = Gateway(through.directory / "exec/swarm" / flags.SOCKET)
-        store = SealedStore(EtcdStore(gateway, "history"), key)
-        try:
+        with store_of(through) as store:
             until = await store.revision()
             if until == self._after:
                 return
@@ -58,8 +73,6 @@ class History:
                     self._take(entries, revision)
                     if revision >= until:
                         return
-        finally:
-            gateway.close()
 
     def _take(self, entries: Sequence[Entry], revision: int) -> None:
         self._after = revision

@@ -34,7 +34,7 @@ hostname > /tmp/index.html
 exec httpd -f -p [::]:80 -h /tmp
 """
 WITNESS = images.StandIn("witness", {"/bin/witness": _WITNESS}, ('CMD ["/bin/witness"]',), ["/usr/bin/flock"])
-_LOST = re.compile(r"time=(\S+) .*a node is lost.*node=(\S+)")
+_LOST = re.compile(r'time=(\S+) .*"a node is lost" part=swarm\.dispatcher node=(\S+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,21 +135,30 @@ class Swarm:
         return found
 
     def intruders(self) -> list[str]:
-        """Tasks that began in a place where another still ran whose node nobody had declared lost."""
+        """Tasks that began in a place where another still ran, though nobody had declared the node of either lost."""
         story, lost = self.story(), self.lost()
         wrong = []
         for number, turn in enumerate(story):
             if turn.alone:
                 continue
-            before = [one for one in story[:number] if one.place == turn.place and one.task != turn.task]
-            excused = any(
-                node == one.node and one.at - SLACK <= at <= turn.at + SLACK for one in before for at, node in lost
-            )
-            if not excused:
-                wrong.append(f"{turn} while another ran; before: {before[-3:]}, lost: {lost}")
+            others = [one for one in story[:number] if one.place == turn.place and one.task != turn.task]
+            if not any(_excused(turn, one, lost) for one in others):
+                told = [(at, node) for at, node in lost if turn.at - 30 < at <= turn.at]
+                wrong.append(f"{turn} while another ran; before: {others[-3:]}, lost: {told}")
         return wrong
 
 
+def _excused(turn: Turn, other: Turn, lost: Sequence[tuple[float, str]]) -> bool:
+    """Was the other's node declared lost while the other ran? Or the turn's own, before the other took its place: what
+    it was told to begin before it fell silent, it may begin when it comes to itself."""
+    return any(
+        (node == other.node and other.at - SLACK <= at <= turn.at + SLACK)
+        or (node == turn.node and turn.at - LATE <= at <= other.at + SLACK)
+        for at, node in lost
+    )
+
+
+LATE = 30.0
 TASK_LABEL = "com.docker.swarm.task.id"
 SLACK = 0.05
 """Seconds by which the clocks of the witness and of logs differ."""

@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -185,30 +186,31 @@ class Client:
 
 
 class Storm:
-    """Some clients, from `begin` to `end`."""
+    """Some clients at work."""
 
     def __init__(self, swarm: Swarm, clients: int, seed: int) -> None:
         self._swarm = swarm
         self.clients = [Client(swarm, number, seed) for number in range(clients)]
         self._over = threading.Event()
-        self._threads: list[threading.Thread] = []
 
-    def begin(self, pause: float) -> None:
-        """Each client waits about `pause` seconds after each verb."""
+    @contextmanager
+    def raging(self, pause: float) -> Iterator[None]:
+        """Meanwhile all clients are busy; each waits about `pause` seconds after each verb."""
         self._over.clear()
-        self._threads = [threading.Thread(target=self._work, args=(client, pause)) for client in self.clients]
-        for thread in self._threads:
+        threads = [threading.Thread(target=self._work, args=(client, pause)) for client in self.clients]
+        for thread in threads:
             thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            for thread in threads:
+                thread.join()
 
     def _work(self, client: Client, pause: float) -> None:
         chance = random.Random(client.number)
         while not self._over.wait(pause * 2 * chance.random()):
             client.step()
-
-    def end(self) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
 
     @property
     def acknowledged(self) -> int:

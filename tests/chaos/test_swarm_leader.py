@@ -128,14 +128,13 @@ def test_a_leader_that_was_paused_finds_itself_deposed(house: Swarm) -> None:
     settled(house)
     first = house.leader()
     other = next(host for host in house.managers if host is not first)
-    pid = first.daemon_pid
-    first.sh(f"kill -STOP {pid}")
+    first.pause()
     try:
         wait_for(lambda: house.nodes(other) and house.leader() is not first, 30, "another leader")
         house.api(other).post("/services/create", wish("while-paused", house.folder, 2))
         wait_for(lambda: house.running(other, "while-paused") == 2, 40, "it to run")
     finally:
-        first.sh(f"kill -CONT {pid}")
+        first.resume()
     settled(house)
     assert house.leader() is not first
     house.api(first).post("/services/create", wish("after-pause", house.folder))

@@ -45,13 +45,11 @@ def play(house: Swarm, seed: int, count: int) -> None:
     before = left_over(house)
     done = 0
     while done < count:
-        storm.begin(PAUSE)
-        for _ in range(min(BETWEEN_LOOKS, count - done)):
-            time.sleep(chance.uniform(0.2, 2.5))
-            faults.strike()
-            done += 1
-        storm.end()
-        faults.mend()
+        with storm.raging(PAUSE), faults.mended():
+            for _ in range(min(BETWEEN_LOOKS, count - done)):
+                time.sleep(chance.uniform(0.2, 2.5))
+                faults.strike()
+                done += 1
         look(house, storm, history, f"seed {seed}, after {done} faults", faults.history)
     print(f"seed {seed}: {storm.acknowledged} acknowledged verbs, {history.transactions} transactions, {done} faults")
     storm.clear(house.managers[0])
