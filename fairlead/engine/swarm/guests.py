@@ -39,7 +39,7 @@ class Guests:
         request = AttachRequest(network, container_id, addresses)
         try:
             answer = decode(AttachAnswer, await agent.ask("attach", encode(request), PATIENCE))
-            await agent.networks.ensure_for_guest(answer.network)
+            await agent.networks.ensure_for_guest(answer.network, answer.task.id)
         except NotFound:
             raise
         except Refusal as refusal:
@@ -47,6 +47,8 @@ class Guests:
         return Given(answer.network.id, answer.task.id, answer.attachment.addresses)
 
     def leave(self, task_id: str) -> None:
+        if self._membership.agent is not None:
+            self._membership.agent.networks.leave_guest(task_id)
         task = self._leaving[task_id] = asyncio.get_running_loop().create_task(self._give_back(task_id))
         task.add_done_callback(lambda _: self._leaving.pop(task_id, None))
 

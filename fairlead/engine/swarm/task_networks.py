@@ -26,6 +26,8 @@ class TaskNetworks:
     def __init__(self, engine: Engine, told: Told, overlays: Overlays | None) -> None:
         self._engine, self._told, self._overlays = engine, told, overlays
         self._turns = KeyedLocks()
+        self._guests: dict[str, str] = {}
+        """By task, the networks of places that were given and are not assigned yet."""
 
     async def ensure(self, task: Task) -> None:
         """From now on the task's container can be put on its networks. Raises Refusal."""
@@ -35,9 +37,19 @@ class TaskNetworks:
                 raise NotFound(f"network {attachment.network_id} not found")
             await self._ensure(network)
 
-    async def ensure_for_guest(self, network: SwarmNetwork) -> None:
-        """The same for a container of a user, who has a place on the network. Raises Refusal."""
-        await self._ensure(network)
+    async def ensure_for_guest(self, network: SwarmNetwork, task_id: str) -> None:
+        """The same for a container of a user, who was given the place `task_id` on the network: it is needed although
+        the assignment of the place may come only later. Raises Refusal."""
+        self._guests[task_id] = network.id
+        try:
+            await self._ensure(network)
+        except BaseException:
+            self.leave_guest(task_id)
+            raise
+
+    def leave_guest(self, task_id: str) -> None:
+        """The place is given back; unknown is fine."""
+        self._guests.pop(task_id, None)
 
     async def ensure_ingress(self) -> None:
         """The routing mesh enters at every node that has an address on the ingress network, while there is one."""
@@ -81,7 +93,11 @@ class TaskNetworks:
 
     async def release(self, tasks: Iterable[Task]) -> None:
         """Let go of swarm networks that none of `tasks` (those that live) and no endpoint needs."""
-        needed = {one.network_id for task in tasks for one in task.attachments}
+        needed = set()
+        for task in tasks:
+            self.leave_guest(task.id)
+            needed |= {one.network_id for one in task.attachments}
+        needed.update(self._guests.values())
         for network in list(self._engine.state.networks.values()):
             entrance = network.ingress and network.id in self._told.networks
             if network.scope != SWARM or entrance or network.id in needed:

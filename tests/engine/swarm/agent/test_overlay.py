@@ -90,6 +90,21 @@ async def test_the_network_goes_with_the_last_task_and_stands_after_a_restart(sp
     await eventually(lambda: NET not in spanning.engine.state.networks)
 
 
+async def test_the_network_waits_for_a_guest_whose_place_is_not_assigned_yet(spanning: Member) -> None:
+    networks, known = spanning.agent.networks, spanning.engine.state.networks
+    await networks.ensure_for_guest(OVERNET, "g1")
+    await networks.release(())
+    assert NET in known
+    await networks.release((on_overnet("g1", 1),))
+    assert NET in known
+    await networks.release(())
+    assert NET not in known
+    await networks.ensure_for_guest(OVERNET, "g2")
+    networks.leave_guest("g2")
+    await networks.release(())
+    assert NET not in known
+
+
 async def test_the_mesh_has_its_entrance_here_while_the_swarm_has_an_ingress(spanning: Member) -> None:
     pool = Pool(ip_network("10.0.0.0/24"), IPv4Address("10.0.0.1"), requested=True)
     options = {"com.docker.network.driver.overlay.vxlanid_list": "4096"}
