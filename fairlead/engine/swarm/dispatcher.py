@@ -9,32 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from heapq import heappop, heappush
 
 from fairlead.core.swarm import dispatch
-from fairlead.core.swarm.changes import Change, Drop, Put, Thing
+from fairlead.core.swarm.changes import Change, Drop, Put
 from fairlead.core.swarm.sessions import Sessions
-from fairlead.core.swarm.snapshot import Snapshot
 from fairlead.engine.ports import Clock
 from fairlead.engine.records import encode
 from fairlead.engine.swarm.briefing import CLUSTER, MANAGERS, NETWORKS, PEERS, SELF, Briefing
 from fairlead.engine.swarm.hearing import heard, heard_report, heard_session
-from fairlead.engine.swarm.messages import Beat, Leave, LogWish, SessionRequest, TaskReport
+from fairlead.engine.swarm.messages import Beat, Leave, LogWish
 from fairlead.engine.swarm.mirror import Mirror
 from fairlead.engine.swarm.ports import Answerer, Call
 from fairlead.engine.swarm.reign import Decision
+from fairlead.engine.swarm.session_outcomes import given_up, left, opened, reported
 from fairlead.engine.swarm.waiting import first_of
 from fairlead.model.errors import NotAllowed, Unavailable
 from fairlead.model.swarm.cluster import Cluster, ClusterSpec
 from fairlead.model.swarm.identity import Peer
 from fairlead.model.swarm.network import SwarmNetwork
-from fairlead.model.swarm.node import DOWN, MANAGER, ManagerStatus, Node, NodeStatus
+from fairlead.model.swarm.node import DOWN, ManagerStatus, Node
 from fairlead.model.swarm.task import Task
-
-LEFT = "the node left the swarm"
 
 _log = logging.getLogger("fairlead.swarm.dispatcher")
 
@@ -253,7 +251,8 @@ class Dispatcher:
             self._forget(line.node_id)
             _log.warning("a node is lost", extra={"node": line.node_id})
         if lost:
-            await self._propose(partial(given_up, lost, self._clock.now()))
+            sessions = {line.node_id: line.session for line in lost}
+            await self._propose(partial(given_up, sessions, self._clock.now()))
 
 
 def caller(call: Call) -> Peer:
@@ -264,52 +263,3 @@ def caller(call: Call) -> Peer:
 
 def _reached(manager: ManagerStatus | None) -> tuple[str, bool]:
     return (manager.address, manager.leader) if manager is not None else ("", False)
-
-
-# --- decisions ------------------------------------------------------------------------------------
-
-
-def _rewritten(old: Thing | None, new: Thing | None) -> Iterator[Change]:
-    if new is not None and new != old:
-        yield Put(new)
-
-
-def everybody_unknown(now: int, snapshot: Snapshot) -> Iterator[Change]:
-    """What a new leader knows of the nodes."""
-    for node in snapshot.nodes.values():
-        yield from _rewritten(node, dispatch.unknown(node, now))
-
-
-def opened(request: SessionRequest, node_id: str, now: int, snapshot: Snapshot) -> Iterator[Change]:
-    node = snapshot.nodes.get(node_id)
-    if node is None:
-        raise NotAllowed(f"node {node_id} is not part of this swarm")
-    ready = dispatch.opened(node, request.description, request.address, now)
-    manager = node.manager
-    if node.role == MANAGER and request.manager_address:
-        manager = replace(manager or ManagerStatus(), address=request.manager_address)
-    return _rewritten(node, replace(ready, data_address=request.data_address, manager=manager))
-
-
-def reported(reports: Iterable[TaskReport], node_id: str, snapshot: Snapshot) -> Iterator[Change]:
-    """Each task as the last of its reports leaves it."""
-    changed: dict[str, Task] = {}
-    for one in reports:
-        task = changed.get(one.task_id) or snapshot.tasks.get(one.task_id)
-        if task is not None and (after := dispatch.report(task, one.status, node_id)) is not None:
-            changed[task.id] = after
-    return map(Put, changed.values())
-
-
-def left(node_id: str, now: int, snapshot: Snapshot) -> Iterator[Change]:
-    node = snapshot.nodes.get(node_id)
-    if node is not None:
-        status = NodeStatus(DOWN, LEFT, node.status.address, now)
-        yield from _rewritten(node, replace(node, status=status))
-
-
-def given_up(lines: Iterable[Line], now: int, snapshot: Snapshot) -> Iterator[Change]:
-    for line in lines:
-        node = snapshot.nodes.get(line.node_id)
-        if node is not None and node.status.state != DOWN:
-            yield Put(dispatch.given_up(node, line.session, now))

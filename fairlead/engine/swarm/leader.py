@@ -9,11 +9,12 @@ from functools import partial
 
 from fairlead.engine.ports import Clock, Entropy
 from fairlead.engine.swarm.attaching import Attaching
-from fairlead.engine.swarm.dispatcher import Dispatcher, everybody_unknown
+from fairlead.engine.swarm.dispatcher import Dispatcher
 from fairlead.engine.swarm.keeper import Keeper
 from fairlead.engine.swarm.mirror import Mirror
 from fairlead.engine.swarm.ports import Answerer, ClusterStore, Consensus, Leadership
 from fairlead.engine.swarm.reign import Reign
+from fairlead.engine.swarm.session_outcomes import everybody_unknown
 from fairlead.engine.swarm.waiting import first_of
 from fairlead.model.errors import Unavailable
 from fairlead.model.swarm.node import MANAGER

@@ -13,8 +13,9 @@ import pytest
 from fairlead.core.swarm import dispatch
 from fairlead.core.swarm.changes import Drop
 from fairlead.engine.records import decode
-from fairlead.engine.swarm.dispatcher import LEFT, Dispatcher, everybody_unknown
+from fairlead.engine.swarm.dispatcher import Dispatcher
 from fairlead.engine.swarm.messages import Beat, Leave, LogWish, News, Report, SessionRequest, TaskReport
+from fairlead.engine.swarm.session_outcomes import LEFT, everybody_unknown
 from fairlead.model.errors import Invalid, NotAllowed, Unavailable
 from fairlead.model.swarm.node import DOWN, MANAGER, READY, UNKNOWN, ManagerStatus, Node, NodeDescription
 from fairlead.model.swarm.states import TaskState
