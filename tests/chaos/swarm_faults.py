@@ -11,6 +11,8 @@ from fairlead.lab.machine import Machine
 from tests.chaos.swarm_hosts import Swarm
 
 MOST_AT_ONCE = 2
+BOOT_SECONDS = 120.0
+"""It may have much to put in order, on a machine that is busy with all the others."""
 MAJORITY_RISK = 0.15
 """How often a fault may take the managers' majority away for a while."""
 
@@ -83,12 +85,13 @@ class Faults:
         self._down.add(name)
 
     def start(self, name: str) -> None:
-        self._host(name).start()
+        self._host(name).launch()
+        self._host(name).ready(BOOT_SECONDS)
         self._down.discard(name)
 
     def restart(self, name: str) -> None:
         self._host(name).stop()
-        self._host(name).start()
+        self.start(name)
 
     def pause(self, name: str) -> None:
         """The daemon alone, or with its consensus member."""

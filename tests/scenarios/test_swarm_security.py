@@ -233,18 +233,23 @@ def session(token: str) -> bytes:
 
 
 def test_a_session_is_neither_another_nodes_nor_played_again(lab: Laboratory, manager: Machine) -> None:
-    log, mine, other = Log(manager), papers(lab.host("worker1")), papers(lab.host("worker2"))
+    worker = lab.host("worker1")
+    log, mine, other = Log(manager), papers(worker), papers(lab.host("worker2"))
     first, second = "a" * 32, "b" * 32
-    with stranger(lab) as outside:
-        assert "answer" in outside.call(mine, "session", session(first), stream=True)
-        assert outside.call(mine, "beat", encode(Beat(first))) == {"answer": ""}
-        stolen = outside.call(other, "beat", encode(Beat(first)))
-        assert stolen["refused"] == "NotAllowed"
-        log.says("session invalid", other.peer.node_id)
-        outside.call(mine, "session", session(second), stream=True)
-        replayed = outside.call(mine, "beat", encode(Beat(first)))
-        assert replayed["refused"] == "NotAllowed"
-        log.says("session invalid", mine.peer.node_id)
+    worker.stop()
+    try:
+        with stranger(lab) as outside:
+            assert "answer" in outside.call(mine, "session", session(first), stream=True)
+            assert outside.call(mine, "beat", encode(Beat(first))) == {"answer": ""}
+            stolen = outside.call(other, "beat", encode(Beat(first)))
+            assert stolen["refused"] == "NotAllowed"
+            log.says("session invalid", other.peer.node_id)
+            assert "answer" in outside.call(mine, "session", session(second), stream=True)
+            replayed = outside.call(mine, "beat", encode(Beat(first)))
+            assert replayed["refused"] == "NotAllowed"
+            log.says("session invalid", mine.peer.node_id)
+    finally:
+        worker.start()
 
 
 # --- strangers ------------------------------------------------------------------------------------
