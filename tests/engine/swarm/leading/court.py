@@ -75,8 +75,9 @@ class Court:
         return self.mirror.snapshot
 
     async def put(self, *things: Thing) -> None:
-        """A user writes, at another manager."""
+        """A user writes, at another manager, and the leader hears of it."""
         await self.user.write(map(Put, things))
+        await self.mirror.refresh()
 
     async def until(self, holds: Callable[[], object], what: str = "") -> None:
         """Until it holds of the leader's copy of the store."""
