@@ -82,6 +82,11 @@ class Balancing:
         features = self._host.facts.features
         return _Told(servers=Servers(features, self._keys) if self.balancer == IPVS else None)
 
+    async def complete(self, network_id: str) -> None:
+        """All virtual addresses of the network have been told since the start: what an earlier life of the daemon left
+        in sandboxes beyond them is out of date."""
+        await self._write((sandbox, None) for sandbox in self._on(network_id) if sandbox.ns not in self._written)
+
     def drop(self, network_id: str) -> None:
         """Nothing is known of the network any more (this node has left it)."""
         known = self._told.pop(network_id, None)

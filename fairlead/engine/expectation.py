@@ -70,13 +70,17 @@ class Expectation:
         told = [*self._fabric.remotes.expected(), *self._fabric.encryption.expected()]
         return [*ground.settings(self._fabric.host.facts.features), *listed, *self.of_sandboxes(), *told]
 
-    def rules_of(self, ns: str) -> Plan | None:
-        """The table in a network's own namespace, written anew; None when it is no network's."""
+    def at_home(self, ns: str) -> Sequence[Operation]:
+        """Of the network whose own namespace that is; nothing when it is no network's."""
         for network in self._networks():
             if ns == DRIVERS[network.driver].namespace(network, self._fabric.host.facts):
-                anew = written_anew(self.of_network(network).operations, ns, NAME)
-                return Plan((ChangeRules(anew, ns),)) if anew else Plan()
-        return None
+                return self.of_network(network).operations
+        return ()
+
+    def rules_of(self, ns: str) -> Plan:
+        """The table in a network's own namespace, written anew; nothing when it is no network's."""
+        anew = written_anew(self.at_home(ns), ns, NAME)
+        return Plan((ChangeRules(anew, ns),)) if anew else Plan()
 
     def is_self_governed(self, ns: str) -> bool:
         """Whether some container is master of the network in this namespace."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -47,13 +47,14 @@ class Ingress:
         self._start = SandboxStart(fabric)
         self._mesh = mesh.Mesh()
         self._turn = asyncio.Lock()
-        self._furnished = False
+        self._furnished, self._told = False, False
         fabric.upkeep.in_sandboxes.append(self._rewrite)
 
     # --- the node's part --------------------------------------------------------------------------
 
     async def open(self, network: Network, addresses: Iterable[Interface]) -> None:
-        """This node has these addresses on the ingress network. Idempotent; other ones make the sandbox anew.
+        """This node has these addresses on the ingress network. Idempotent; other ones make the sandbox anew. One that
+        an earlier life of the daemon has left goes on as it is until somebody tells where its ports lead.
 
         Raises Refusal when the sandbox cannot be made."""
         async with self._turn:
@@ -62,9 +63,9 @@ class Ingress:
             if found is None or {address.ip for address in found.addresses} != wanted:
                 await self._sandboxes.stop(INGRESS)
                 await self._make(network, wanted)
-            if not self._furnished:
                 await self._furnish()
-                await self._publish(self._mesh.shown)
+            elif self._told and not self._furnished:
+                await self._furnish()
 
     async def close(self) -> None:
         """This node has no end of the mesh any more (it left the swarm, or the ingress network is gone)."""
@@ -89,10 +90,8 @@ class Ingress:
     async def _furnish(self) -> None:
         sandbox = self._fabric.state.sandboxes[INGRESS]
         await self._write(sandbox)
-        _, outer = self._legs(sandbox)
-        if outer.published:
-            await self._fabric.publisher.restore(outer)
         self._furnished = True
+        await self._publish(self._mesh.shown)
 
     async def _write(self, sandbox: Sandbox) -> None:
         """All that it leads by, in place of whatever stands there."""
@@ -125,14 +124,30 @@ class Ingress:
         """These ports are shown by this node and lead there from now on; None: no longer shown."""
         await self._fabric.balancing.doors.services(told)
         async with self._turn:
-            change = self._mesh.change(told)
+            change, self._told = self._mesh.change(told), True
             sandbox = self._fabric.state.sandboxes.get(INGRESS)
-            if sandbox is None or not self._furnished:
+            if sandbox is None:
                 return
-            if change:
+            if not self._furnished:
+                await self._furnish()
+            elif change:
                 await self._fabric.kernel.apply(Plan((ChangeRules(change.transaction(_phase(sandbox)), sandbox.ns),)))
             if whole := [key for key, news in told.items() if not isinstance(news, Turnover)]:
                 await self._publish(whole)
+
+    async def complete(self) -> None:
+        """All ports that are shown anywhere have been told since the start: what an earlier life showed beyond them is
+        out of date."""
+        async with self._turn:
+            self._told = True
+            sandbox = self._fabric.state.sandboxes.get(INGRESS)
+            if sandbox is None:
+                return
+            if not self._furnished:
+                await self._furnish()
+            _, outer = self._legs(sandbox)
+            shown = {port for key in self._mesh.shown for port in _published(key)}
+            await self._withdraw(outer, [port for port in outer.published if port not in shown])
 
     # --- ports of this host -----------------------------------------------------------------------
 
@@ -140,13 +155,10 @@ class Ingress:
         """Show what there is to show and is not shown, and stop showing what was told to be gone. After a restart what
         was not told of yet is left as it is."""
         _, outer = self._legs(self._fabric.state.sandboxes[INGRESS])
-        wanted = {port for key in self._mesh.shown for port in _published(key)}
+        wanted = {port for key in self._mesh.shown for port in _published(key) if self._is_ours(port)}
         concerned = {port for key in told for port in _published(key)}
-        gone = [port for port in outer.published if port in concerned - wanted]
-        if gone:
-            await self._fabric.kernel.attempt(self._fabric.wiring.unpublish(replace(outer, published=tuple(gone))))
-            await self._fabric.publisher.withdraw(outer.id, gone)
-        kept = [port for port in outer.published if port not in gone]
+        outer = await self._withdraw(outer, [port for port in outer.published if port in concerned - wanted])
+        kept = outer.published
         owners = {port: service for key, service in self._mesh.shown.items() for port in _published(key)}
         for port in kept:
             self._fabric.host_ports.take(outer.id, [port], _note(owners.get(port, "")))
@@ -154,10 +166,25 @@ class Ingress:
         if new:
             await self._fabric.kernel.attempt(self._fabric.wiring.publish(replace(outer, published=tuple(new))))
             await self._fabric.publisher.carry(outer, new)
-        shown = replace(outer, published=(*kept, *new))
-        if shown != outer:
-            await self._fabric.store.commit([records.put(shown)])
-            self._fabric.state.put_endpoint(shown)
+            await self._keep(replace(outer, published=(*kept, *new)))
+
+    async def _withdraw(self, outer: Endpoint, gone: Sequence[PublishedPort]) -> Endpoint:
+        """Show these no more; what the endpoint is then."""
+        if not gone:
+            return outer
+        await self._fabric.kernel.attempt(self._fabric.wiring.unpublish(replace(outer, published=tuple(gone))))
+        await self._fabric.publisher.withdraw(outer.id, gone)
+        left = replace(outer, published=tuple(port for port in outer.published if port not in gone))
+        await self._keep(left)
+        return left
+
+    async def _keep(self, outer: Endpoint) -> None:
+        await self._fabric.store.commit([records.put(outer)])
+        self._fabric.state.put_endpoint(outer)
+
+    def _is_ours(self, port: PublishedPort) -> bool:
+        """Whether it is an address of this node at which the port is to be shown."""
+        return port.host_ip.is_unspecified or port.host_ip in self._fabric.host.facts.addresses
 
     async def _held(self, outer: Endpoint, ports: Mapping[PublishedPort, str]) -> list[PublishedPort]:
         """Those of the ports, each a service's, that are this host's to give."""

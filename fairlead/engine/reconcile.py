@@ -179,6 +179,7 @@ class Reconcile:
             endpoints = self._state.endpoints_of(sandbox.container_id)
             self._fabric.resolvers.know(sandbox, endpoints, endpoints)
             if sandbox.container_id == INGRESS:
+                await self._show_again(endpoints)
                 continue
             container = self._state.containers[sandbox.container_id]
             try:
@@ -191,6 +192,14 @@ class Reconcile:
                 await self._sandboxes.complete(container)
             except Refusal as refusal:
                 _log.error("a sandbox could not be resumed: %s", refusal.message, extra={"container": container.name})
+
+    async def _show_again(self, endpoints: Iterable[Endpoint]) -> None:
+        """What the node's end of the mesh shows of the host's ports."""
+        for endpoint in endpoints:
+            try:
+                await self._fabric.publisher.restore(endpoint)
+            except Refusal as refusal:
+                _log.error("a port of the mesh is not shown here: %s", refusal.message)
 
     async def _finish(self) -> None:
         """What a connection that was cut short lacks besides what every endpoint must have."""
@@ -273,8 +282,8 @@ class Reconcile:
         """What is inside the namespace of a container that may change it is that container's business."""
         if drift.what == ENTRY:
             await self._fabric.remotes.look_again(drift.name)
-            homes = [operation for operation in self._expectation.operations() if operation.ns == drift.name]
-            await self._make(drift.what, await self._fabric.kernel.missing(homes))
+            expected = self._expectation.at_home(drift.name)
+            await self._make(drift.what, await self._fabric.kernel.missing(expected))
         elif drift.what == RULES:
             rules = self._expectation.rules_of(drift.name)
             if rules:

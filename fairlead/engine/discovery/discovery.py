@@ -37,6 +37,8 @@ that is never quiet does not keep what is out of date."""
 LOOK_SECONDS = 0.5
 READY_SECONDS = 1.0
 """Others are told of an endpoint after this long even if this host is not through with it."""
+INHERITANCE_SECONDS = 5.0
+"""How long an earlier life's balancing goes on when no other node is heard."""
 FIRST_INDEX = 256
 
 _log = logging.getLogger("fairlead.engine.discovery")
@@ -79,10 +81,21 @@ class Discovery:
         await self.stop()
         self._here = here
         self._node = GossipNode(self._sockets, here, self._fabric.entropy, self._hearing.hear)
+        if not moved:
+            self._outlets.inherit(self._with_sandboxes())
+            self._later("inherited", INHERITANCE_SECONDS, self._outlets.enough)
         for network, presence in moved:
             self._announce(network, replace(presence, vtep=data_address))
         for network, presence in self._observed.presences(here):
             self._announce(network, presence)
+
+    def _with_sandboxes(self) -> Iterator[Network]:
+        """Networks of the swarm that containers of this host are on already."""
+        state = self._fabric.state
+        for network in state.networks.values():
+            users = (endpoint.container_id for endpoint in state.endpoints_on(network.id))
+            if network.scope == SWARM and any(user in state.sandboxes for user in users):
+                yield network
 
     def _own(self) -> list[tuple[Network, Presence]]:
         return [(group.network, presence) for group in self._groups.values() for presence in group.own.values()]
@@ -94,6 +107,8 @@ class Discovery:
         for group in self._groups.values():
             group.view.expect(self._expected)
             self._spread(group)
+        if not peers:
+            self._outlets.enough()
         if self._node is not None:
             self._node.seek(peers)
             await self._open()

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 
 from fairlead.core.balance.service import Entrance
 from fairlead.core.discovery.differences import Differences, Named
 from fairlead.core.dns.zone import Entry, Kind
 from fairlead.engine.discovery.balanced import Balanced, Ports, Vips, ports_followed, vips_followed
+from fairlead.engine.discovery.inheritance import Inheritance
 from fairlead.engine.discovery.ports import Balancing, Mesh, Overlays
 from fairlead.engine.names import Names
 from fairlead.model.errors import Refusal
@@ -44,6 +45,11 @@ class Outlets:
         self._ports: Ports = {}
         self._entrances: Mapping[str, Entrance] | None = None
         self._teller: asyncio.Task[None] | None = None
+        self._inherited = Inheritance()
+
+    def inherit(self, networks: Iterable[Network]) -> None:
+        """On these networks there are sandboxes of an earlier life of the daemon."""
+        self._inherited.begin(networks)
 
     def spread(self, network: Network, differences: Differences) -> None:
         """Tell everybody whom it concerns."""
@@ -54,15 +60,26 @@ class Outlets:
         for named in differences.named if not network.ingress else ():
             self._named[network.id, named.owner] = network, named
         self._balance(network, differences)
+        self._tell_soon()
+
+    def _tell_soon(self) -> None:
         if self._waiting and (self._teller is None or self._teller.done()):
             self._teller = asyncio.get_running_loop().create_task(self._tell())
 
     def told(self, network_id: str) -> None:
         if self._overlays is not None:
             self._overlays.told(network_id)
+        self._inherited.told(network_id)
+        self._tell_soon()
+
+    def enough(self) -> None:
+        """What was not told by now is not waited for."""
+        self._inherited.enough()
+        self._tell_soon()
 
     def forget(self, network_id: str) -> None:
         """The network was left, and its last differences spread."""
+        self._inherited.told(network_id)
         self._balanced.pop(network_id, None)
         self._vips.pop(network_id, None)
         for key in [key for key in self._named if key[0] == network_id]:
@@ -104,27 +121,51 @@ class Outlets:
 
     @property
     def _waiting(self) -> bool:
-        return bool(self._vips or self._ports or self._named) or self._entrances is not None
+        vips = any(network_id not in self._inherited for network_id in self._vips)
+        mesh = not self._inherited.has_mesh and (bool(self._ports) or self._entrances is not None)
+        return self._inherited.is_over or vips or mesh or bool(self._named)
 
     async def _tell(self) -> None:
         """Tell balancing and names until nothing waits."""
         while self._waiting:
             named = dict(self._named)
-            vips, self._vips = self._vips, {}
-            ports, self._ports = self._ports, {}
-            entrances, self._entrances = self._entrances, None
+            ended = self._inherited.end()
+            vips, entrances, ports = self._taken_vips(), *self._taken_mesh()
             if self._overlays is not None:
                 await _tried(self._overlays.settled())
-            if self._mesh is not None and entrances is not None:
-                await _tried(self._mesh.entrances(entrances))
+            # The doors that an earlier life has left are written anew with the entrances: with all ports, then.
             if self._mesh is not None and ports:
                 await _tried(self._mesh.mesh(ports))
+            if self._mesh is not None and entrances is not None:
+                await _tried(self._mesh.entrances(entrances))
             if self._balancing is not None:
                 for network_id, changed in vips.items():
                     if network_id not in self._balanced:
                         continue
                     await _tried(self._balancing.services(network_id, changed))
+            await self._complete(ended)
             self._name(named)
+
+    def _taken_vips(self) -> dict[str, Vips]:
+        """What waits for balancing, and may be told."""
+        taken = {one: vips for one, vips in self._vips.items() if one not in self._inherited}
+        self._vips = {one: vips for one, vips in self._vips.items() if one in self._inherited}
+        return taken
+
+    def _taken_mesh(self) -> tuple[Mapping[str, Entrance] | None, Ports]:
+        if self._inherited.has_mesh:
+            return None, {}
+        taken = self._entrances, self._ports
+        self._entrances, self._ports = None, {}
+        return taken
+
+    async def _complete(self, ended: Iterable[Network]) -> None:
+        """What an earlier life has left on these networks, and nobody has told of, is out of date."""
+        for network in ended:
+            if self._mesh is not None and network.ingress:
+                await _tried(self._mesh.complete())
+            if self._balancing is not None:
+                await _tried(self._balancing.complete(network.id))
 
     def _name(self, named: Mapping[tuple[str, str], tuple[Network, Named]]) -> None:
         """Show these names, but for those that have changed or gone meanwhile."""

@@ -54,6 +54,10 @@ class Balancing(Protocol):
         self, network_id: str, told: Mapping[Address, VirtualService | Turnover[Backend] | None]
     ) -> None: ...
 
+    async def complete(self, network_id: str) -> None:
+        """All that is known anywhere has been told since the start."""
+        ...
+
     def drop(self, network_id: str) -> None:
         """This node has left the network."""
         ...
@@ -66,4 +70,8 @@ class Mesh(Protocol):
 
     async def entrances(self, nodes: Mapping[str, Entrance]) -> None:
         """All nodes' ends of the mesh, by node id."""
+        ...
+
+    async def complete(self) -> None:
+        """All that is known anywhere has been told since the start."""
         ...

@@ -8,6 +8,8 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, cast
 
+import pytest
+
 from fairlead.core.discovery.differences import Differences
 from fairlead.core.discovery.presence import Origin
 from fairlead.core.discovery.view import NetworkView
@@ -41,12 +43,16 @@ class Slow:
     def __init__(self) -> None:
         self.asked, self.done = asyncio.Event(), asyncio.Event()
         self.fails = False
+        self.completed: list[str] = []
 
     async def services(self, network_id: str, changed: Mapping[Any, Any]) -> None:
         self.asked.set()
         await self.done.wait()
         if self.fails:
             raise Failed("no")
+
+    async def complete(self, network_id: str) -> None:
+        self.completed.append(network_id)
 
     def drop(self, network_id: str) -> None:
         pass
@@ -105,3 +111,30 @@ async def test_nobody_has_a_name_on_the_ingress_network() -> None:
     await told.outlets.settled()
     assert told.slow.asked.is_set()
     assert not told.shown.owners
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_what_an_earlier_life_has_left_balances_on_until_all_is_told(given_up: bool) -> None:
+    told = Told()
+    told.slow.done.set()
+    told.outlets.inherit([ATT])
+    told.view.put(task("web", 1, "10.0.1.5", vip=str(VIP)))
+    told.spread()
+    await told.outlets.settled()
+    assert not told.slow.asked.is_set()
+    assert told.shown.owners, "names are answered at once: the addresses behind them lead somewhere still"
+    if given_up:
+        told.outlets.enough()
+    else:
+        told.outlets.told(ATT.id)
+    await told.outlets.settled()
+    assert told.slow.asked.is_set()
+    assert told.slow.completed == [ATT.id]
+
+
+async def test_what_nobody_tells_of_any_more_is_completed_too() -> None:
+    told = Told()
+    told.outlets.inherit([ATT])
+    told.outlets.told(ATT.id)
+    await told.outlets.settled()
+    assert told.slow.completed == [ATT.id]
