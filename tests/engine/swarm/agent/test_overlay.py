@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_interface, ip_network
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fairlead.model.container import Container
 from fairlead.model.network import NetworkSpec, Pool
 from fairlead.model.swarm.attachment import Attachment
 from fairlead.model.swarm.endpoint import ServiceEndpoint, VirtualIp
@@ -17,6 +19,7 @@ from fairlead.model.swarm.states import TaskState as S
 from fairlead.model.swarm.task import Task
 from tests.effects.kernel.conftest import run
 from tests.engine.swarm.agent.member import Member
+from tests.engine.swarm.agent.peer import PATIENCE
 from tests.engine.swarm.agent.test_executor import task
 from tests.support.machines import eventually
 
@@ -66,14 +69,21 @@ async def test_names_of_the_service_follow_its_tasks(spanning: Member) -> None:
     await spanning.manager.reach("t2", S.RUNNING)
     asking = spanning.running("t1")
     for name, addresses in (("web", {"10.0.1.2"}), ("www", {"10.0.1.2"}), ("tasks.web", {"10.0.1.3", "10.0.1.4"})):
-        assert await addresses_of(spanning, asking, name) == addresses, name
+        await named(spanning, asking, name, addresses)
     spanning.manager.wish("t2", S.SHUTDOWN)
     await spanning.manager.reach("t2", S.SHUTDOWN)
-    assert await addresses_of(spanning, asking, "tasks.web") == {"10.0.1.3"}
+    await named(spanning, asking, "tasks.web", {"10.0.1.3"})
 
 
-async def addresses_of(member: Member, container: object, name: str) -> set[str]:
-    output = await member.run_in(container, "nslookup", name, "127.0.0.11")  # type: ignore[arg-type]
+async def named(member: Member, container: Container, name: str, addresses: set[str]) -> None:
+    """Wait until the name has these addresses: it gets them when they can be reached."""
+    async with asyncio.timeout(PATIENCE):
+        while await addresses_of(member, container, name) != addresses:  # noqa: ASYNC110 - another process is asked
+            await asyncio.sleep(0.05)
+
+
+async def addresses_of(member: Member, container: Container, name: str) -> set[str]:
+    output = await member.run_in(container, "nslookup", name, "127.0.0.11")
     answers = output.partition("Name:")[2]
     return {word for word in answers.split() if word.startswith("10.0.1.")}
 
@@ -84,7 +94,7 @@ async def test_the_network_goes_with_the_last_task_and_stands_after_a_restart(sp
     await spanning.manager.reach("t2", S.RUNNING)
     await spanning.restart()
     asking = spanning.running("t1")
-    assert await addresses_of(spanning, asking, "tasks.web") == {"10.0.1.3", "10.0.1.4"}
+    await named(spanning, asking, "tasks.web", {"10.0.1.3", "10.0.1.4"})
     spanning.manager.wish("t1", S.SHUTDOWN)
     spanning.manager.wish("t2", S.SHUTDOWN)
     await eventually(lambda: NET not in spanning.engine.state.networks)
