@@ -15,13 +15,7 @@ from fairlead.model.config import IPVS
 from fairlead.model.endpoint import PortRequest
 from tests.engine.networking.conftest import host, living
 from tests.engine.networking.house import House
-from tests.engine.networking.test_balancing import (
-    reached,
-    served,
-    tell,
-    test_a_sandbox_knows_the_services_of_its_networks_alone,
-    test_a_service_that_is_removed_leaves_nothing_that_leads_anywhere,
-)
+from tests.engine.networking.test_balancing import reached, served, tell
 from tests.support.answering import Answerers
 
 pytestmark = [
@@ -29,12 +23,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
 ]
 
-__all__ = [
-    "host",
-    "served",
-    "test_a_sandbox_knows_the_services_of_its_networks_alone",
-    "test_a_service_that_is_removed_leaves_nothing_that_leads_anywhere",
-]
+__all__ = ["host", "served"]
 
 SCTP = 132
 
@@ -55,6 +44,7 @@ def weights(house: House, name: str) -> list[dict[str, int]]:
 
 
 async def test_ipvs_leads_through_changes_and_restarts(house: House, served: Answerers) -> None:
+    """One story: under emulation a house takes a while to build."""
     house.fabric.balancing.check()
     await house.run("client", "pets")
     await tell(house, "one", "two")
@@ -68,6 +58,9 @@ async def test_ipvs_leads_through_changes_and_restarts(house: House, served: Ans
     (left,) = weights(house, "client")
     assert len(left) == 1
     await house.check()
+    await house.connect("toys", "client")
+    await house.disconnect("pets", "client")
+    assert weights(house, "client") == []
 
 
 async def test_a_port_is_published_for_sctp(house: House) -> None:

@@ -1,7 +1,8 @@
 """802.1q trunks, ipvlan, dummy parents, bonds and netem through the docker CLI, where the kernel has them all.
 
 r1 ── trunk ──┬── a   eth0, eth0.10, eth0.20 ...   192.168.50.11, Fairlead
-              └── b                                192.168.50.12, Fairlead
+              ├── b                                192.168.50.12, Fairlead
+              └── dhcp                             192.168.50.2, dnsmasq where a test wants it
 r1 routes between 192.168.50.1 (untagged), 192.168.10.1 (VLAN 10) and 192.168.20.1 (VLAN 20).
 
 Under emulation a command takes a second, so the lab is shared and each test tells one story to its end.
@@ -17,6 +18,7 @@ import pytest
 from fairlead.lab import faults, topology
 from fairlead.lab.laboratory import Laboratory
 from fairlead.lab.machine import Machine
+from tests.scenarios.test_dhcp import address, serving
 from tests.support import images
 from tests.support.machines import docker, laboratory, missing_requirements, wait_for
 
@@ -32,6 +34,9 @@ subnet = "192.168.50.0/24"
 links = [{ switch = "trunk" }]
 [hosts.b]
 links = [{ switch = "trunk" }]
+[hosts.dhcp]
+links = [{ switch = "trunk", address = "192.168.50.2/24" }]
+daemon = false
 [routers.r1]
 links = [{ switch = "trunk" }, { switch = "trunk", vlan = 10, address = "192.168.10.1/24" },
          { switch = "trunk", vlan = 20, address = "192.168.20.1/24" }]
@@ -51,7 +56,7 @@ ip link set up1.30 up
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Laboratory]:
     with laboratory(topology.parse(TRUNK)) as made:
-        for host in made.hosts():
+        for host in made.hosts("a", "b"):
             images.provide(host, "busybox")
         yield made
 
@@ -160,6 +165,23 @@ def test_ipvlan_l2_is_on_the_segment_behind_one_mac(a: Machine, b: Machine) -> N
     assert a.docker("exec c1 cat /sys/class/net/eth0/address") == mac
     said = docker(a, "network create -d macvlan --subnet 10.60.0.0/24 -o parent=eth0 other")
     assert "parent interface eth0 is in use by ipvlan network flat" in said.stderr
+
+
+def test_containers_behind_one_mac_have_leases_of_their_own(lab: Laboratory, a: Machine) -> None:
+    a.docker("network create -d ipvlan --ipam-driver dhcp -o parent=eth0 flat")
+    with serving(lab, "192.168.50.100", "192.168.50.120") as server:
+        for name in ("c1", "c2"):
+            a.docker(f"run -d --name {name} --net flat busybox top")
+        leased = {address(a, name) for name in ("c1", "c2")}
+        assert len(leased) == 2
+        assert all(f" {each} " in server.leases.read_text() for each in leased)
+        eventually_reaches(a, "c1", address(a, "c2"))
+        eventually_reaches(a, "c2", "192.168.50.1")
+        acks = server.count("DHCPACK")
+        wait_for(lambda: server.count("DHCPACK") >= acks + 2, 40, "both renew")
+        assert leased == {address(a, name) for name in ("c1", "c2")}
+        assert server.count("DHCPDISCOVER") == 2
+        a.docker("rm -f c1 c2")
 
 
 @pytest.mark.parametrize("mode", ["l3", "l3s"])
