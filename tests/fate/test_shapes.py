@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
@@ -71,12 +72,19 @@ def test_a_verdict_map_that_misses_goes_on() -> None:
     assert follow(KNOCK, "eth0", Ruleset((ruled, [Element("ports", (23,), DROP)])), HOST).verdict == "accept"
 
 
+def test_the_first_segment_of_a_connection_is_told_from_others() -> None:
+    begins = Match(Payload("tcp", "flags"), "&", ("syn",))
+    ruled = Ruleset((table(base((begins, ACCEPT), policy="drop")), []))
+    assert follow(KNOCK, "eth0", ruled, HOST).verdict == "accept"
+    assert follow(replace(KNOCK, protocol=17), "eth0", ruled, HOST).verdict == "drop"
+
+
 @pytest.mark.parametrize(
     "statement",
     [
         Match(Meta("pkttype"), "==", "host"),
         Match(Jhash((Payload("ip", "saddr"),), 16), "==", 3),
-        Match(Payload("tcp", "flags"), "&", ("syn",)),
+        Match(Payload("tcp", "flags"), "&", ("syn", "fin")),
         Verdict("jump", "missing"),
     ],
 )

@@ -56,6 +56,7 @@ from fairlead.model.ruleset import (
     ACCEPT,
     DROP,
     Chain,
+    ClampMss,
     Ct,
     DnatTo,
     Element,
@@ -121,7 +122,9 @@ def _arriving(outer: str) -> Iterator[Rule]:
 
 
 def _between() -> Iterator[Rule]:
-    """Only what was translated passes from one side to the other."""
+    """Only what was translated passes from one side to the other. The ingress network takes smaller packets than most
+    clients and tasks know of: both are told by the segment sizes that their connections begin with."""
+    yield Rule((Match(Payload("tcp", "flags"), "&", ("syn",)), ClampMss()), "segments that fit on both sides")
     translated = Match(Ct("status"), "&", ("dnat",))
     for version in FAMILIES:
         yield from rejections("the task of this connection is gone", InSet((destination(version),), f"gone{version}"))

@@ -49,6 +49,7 @@ ACCEPT, DROP, REJECT, CONTINUE, RETURN = "accept", "drop", "reject", "continue",
 _NFPROTO = {4: 2, 6: 10}
 _VERSION = {"ip": 4, "ip6": 6}
 _NUMBERS = {"nd-neighbor-solicit": 135, "nd-neighbor-advert": 136}
+_TCP, _TCP_FLAGS = 6, Payload("tcp", "flags")
 _PORTED = {"th": WITH_PORTS, "tcp": (6,), "udp": (17,), "sctp": (132,)}
 """Headers with ports, and the protocols that have them."""
 
@@ -189,6 +190,8 @@ def _key(selectors: tuple[Selector, ...], moment: Moment) -> tuple[Scalar, ...]:
 
 def _matches(match: Match, moment: Moment) -> bool:
     value = match.value
+    if match.selector == _TCP_FLAGS and (match.op, value) == ("&", ("syn",)):
+        return moment.packet.protocol == _TCP and moment.state == "new"
     if match.op == "&" and isinstance(match.selector, Ct) and isinstance(value, tuple):
         return bool(_words(match.selector, moment) & set(value))
     seen = _look(match.selector, moment)

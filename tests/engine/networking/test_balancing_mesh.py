@@ -5,6 +5,7 @@ Discovery is played by the test, overlays and everything else are real.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from ipaddress import ip_interface
 from pathlib import Path
@@ -16,9 +17,11 @@ from fairlead.model.endpoint import PortRequest
 from fairlead.model.errors import Refusal
 from fairlead.model.sandbox import INGRESS
 from tests.engine.networking.hosts import Hosts, Node, hosts, swarm_network
-from tests.support.answering import Answer, Answerers, answerers, ask
+from tests.support.answering import Answer, Answerers, answerers, ask, connect
 
 PUBLISHED, TARGET = 8080, 80
+TIMESTAMPS = 12
+"""Bytes of options in every segment."""
 KEY = MeshKey(PUBLISHED)
 NETWORK = swarm_network("ingress", "10.0.0.0/24", ingress=True)
 TASK = "10.0.0.9"
@@ -119,3 +122,11 @@ async def test_a_node_that_leaves_keeps_nothing(world: tuple[Hosts, Answerers]) 
         await node.check()
     assert INGRESS not in node.state.sandboxes
     assert not node.state.endpoints_of(INGRESS)
+
+
+async def test_connections_begin_with_segments_that_fit_the_ingress_network(world: tuple[Hosts, Answerers]) -> None:
+    """Nobody on the way has to say that a packet was too large: many networks drop such words."""
+    made, _ = world
+    first, second = made.nodes
+    with connect(second.place, str(first.address), PUBLISHED) as asking:
+        assert asking.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) + TIMESTAMPS == 1450 - 40
