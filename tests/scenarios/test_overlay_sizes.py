@@ -156,6 +156,7 @@ def test_many_containers_on_one_network_reach_each_other(network: Laboratory) ->
             assert ask(one.ns, other.ipv4, PORT).name == other.name
     for host in hosts:
         wait_for(partial(all_are_known, host), 5)
+    for host in hosts:
         host.sh("docker ps -aq | xargs docker rm -f", timeout=120)
     for host in hosts:
         wait_for(partial(nothing_is_left, host), 10)
