@@ -28,7 +28,7 @@ class Receipts:
     """The slots of one writer in one life of its process."""
 
     def __init__(self, member: str) -> None:
-        self._prefix = f"{receipts_key(member)}{os.urandom(6).hex()}-"
+        self.prefix = f"{receipts_key(member)}{os.urandom(6).hex()}-"
         self._free: list[Slot] = []
         self._slots = 0
         self._commits = 0
@@ -38,7 +38,7 @@ class Receipts:
         if self._free:
             slot = self._free.pop()
         else:
-            slot = Slot(f"{self._prefix}{self._slots}")
+            slot = Slot(f"{self.prefix}{self._slots}")
             self._slots += 1
         self._commits += 1
         slot.holds = str(self._commits)

@@ -80,8 +80,7 @@ class EtcdStore:
         if answer.get("succeeded"):
             self._receipts.settled(slot, revision(answer))
             return revision(answer)
-        self._receipts.settled(slot, slot.revision)
-        raise await self._objection(writes, fence, answer)
+        raise await self._objection(writes, fence, answer, slot)
 
     async def campaign(self, who: str, ttl: float) -> leadership.EtcdLeadership:
         return await leadership.campaign(self._gateway, who, ttl)
@@ -133,17 +132,19 @@ class EtcdStore:
         except TimeoutError:
             return None
 
-    async def _objection(self, writes: Sequence[Write], fence: Fence | None, answer: Json) -> Exception:
+    async def _objection(self, writes: Sequence[Write], fence: Fence | None, answer: Json, slot: Slot) -> Exception:
         """Why the compares did not hold."""
         if fence is not None:
             kept = rows(table(rows(answer, "responses")[0], "response_range"), "kvs")
             if not kept or number(kept[0], "create_revision") != fence.revision:
+                self._receipts.settled(slot, slot.revision)
                 return Deposed("another manager leads now")
         asked = [write for write in writes if write.version is not None]
         named = [write for write in writes if tx.takes_name(write)]
         keys = [object_key(write.kind, write.id) for write in asked]
         names = [name_key(write.kind, write.name) for write in named]
-        found = await self._versions((*keys, *names))
+        found = await self._versions((*keys, *names, slot.key))
+        self._receipts.settled(slot, found[slot.key])
         for write, key in zip(asked, keys, strict=True):
             if found[key] != write.version:
                 return Outdated(f"{write.kind} {write.id} was changed meanwhile")
@@ -161,14 +162,15 @@ class EtcdStore:
         return {key: number(kept[0], "mod_revision") if kept else 0 for key, kept in zip(keys, found, strict=True)}
 
     async def _sweep(self) -> None:
-        """Forget the receipts of this member's earlier lives."""
+        """Forget the receipts of this member's earlier lives: of this one's some may have been written by now."""
         if self._swept:
             return
         self._swept = True
-        prefix = receipts_key(self._name)
+        whole, own = receipts_key(self._name), self._receipts.prefix
         try:
-            message = {"key": text64(prefix), "range_end": text64(end_of(prefix))}
-            await self._gateway.call("kv/deleterange", message, PATIENCE)
+            for first, end in ((whole, own), (end_of(own), end_of(whole))):
+                message = {"key": text64(first), "range_end": text64(end)}
+                await self._gateway.call("kv/deleterange", message, PATIENCE)
         except (Refused, Interrupted, Unreachable) as error:
             self._swept = False
             raise _unavailable(error) from None
