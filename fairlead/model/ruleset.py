@@ -57,8 +57,8 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A header field: ("ip", "saddr"), ("ip6", "daddr"), ("th", "dport"), ("tcp", "flags"),
-    ("ether", "saddr"), ("ether", "type"), ("arp", "saddr ip"), ("icmpv6", "type"), ("udp", "dport"), ("vxlan", "vni")."""
+    """A header field: ("ip", "saddr"), ("ip6", "daddr"), ("th", "dport"), ("tcp", "flags"), ("ether", "saddr"),
+    ("ether", "type"), ("arp", "saddr ip"), ("icmpv6", "type"), ("udp", "dport"), ("vxlan", "vni")."""
 
     header: str
     field: str
