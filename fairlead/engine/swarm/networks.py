@@ -62,8 +62,10 @@ class SwarmNetworks:
         return [one for one in _present(snapshot) if PREDEFINED_LABEL not in one.spec.labels]
 
     def find(self, reference: str) -> SwarmNetwork:
-        """By id, name or the beginning of an id, predefined ones too. Raises NotFound, or Invalid when ambiguous."""
-        if not self._swarm.standing.seated:
+        """By id, name or the beginning of an id, predefined ones too. Raises NotFound, or Invalid when ambiguous; of a
+        manager that is not at work yet, Unavailable: it cannot know."""
+        standing = self._swarm.standing
+        if not standing.seated and not standing.manager:
             raise NotFound(f"network {reference} not found")
         return _find(self._swarm.snapshot, reference)
 
