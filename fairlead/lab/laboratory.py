@@ -184,7 +184,8 @@ class Laboratory:
     # --- within ---------------------------------------------------------------------------------------
 
     def _node(self, name: str) -> Node:
-        pid, born = self._record.nodes[name]
+        """One that is not booted yet has no process: it is not alive."""
+        pid, born = self._record.nodes.get(name, (0, 0))
         return Node(name, self.directory / name, pid, born)
 
     def _cables(self, node: Named) -> list[underlay.Cable]:

@@ -166,6 +166,17 @@ os.kill(os.getpid(), signal.SIGKILL)
     until(lambda: not record.processes_of(left.directory), "the processes to end", 5)
 
 
+def test_a_host_that_is_not_booted_yet_is_gone() -> None:
+    name = f"coming{os.getpid()}"
+    record.save(record.Record(name, topology.parse(PLAIN)))
+    coming_up = Laboratory.open(name)
+    try:
+        assert [host.state() for host in coming_up.hosts()] == ["gone", "gone"]
+    finally:
+        coming_up.down()
+    assert name not in record.labs()
+
+
 def test_a_failure_while_it_comes_up_leaves_nothing() -> None:
     name = f"fails{os.getpid()}"
     wrong = topology.parse(PLAIN.replace("[routers.outside]", '[routers.r]\nnat = "nowhere"'))
