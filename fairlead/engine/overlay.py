@@ -43,8 +43,8 @@ _log = logging.getLogger("fairlead.engine.overlay")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """To another node: the largest packet of the underlay that arrives there (0: not known), and how encryption stands
-    where the network has it."""
+    """To another node: the largest packet of the underlay that arrives there where that is less than the link takes
+    (else 0), and how encryption stands where the network has it."""
 
     mtu: int
     encryption: Secured | None
@@ -241,11 +241,11 @@ class Overlays:
         encrypted = overlay_options.read(network.options).encrypted
         secured = await self._fabric.encryption.of_peers() if encrypted else {}
         underlay, paths = self._fabric.host.facts.underlay, self._fabric.host.paths
-        own = underlay.address if underlay else None
+        own, link = (underlay.address, underlay.mtu) if underlay else (None, 0)
 
         def to(peer: Address) -> Way:
-            sealed = encrypted and peer != own
-            return Way(paths.get(peer, 0), secured.get(peer, Secured()) if sealed else None)
+            sealed, size = encrypted and peer != own, paths.get(peer, 0)
+            return Way(size if size < link else 0, secured.get(peer, Secured()) if sealed else None)
 
         return to
 

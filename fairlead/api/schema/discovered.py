@@ -21,7 +21,7 @@ NO_ADDRESS = "<nil>"
 def discovered_json(discovery: Discovery, network_id: str, ways: Callable[[Address], Way] | None) -> Json:
     """`Peers` and `Services`; neither where this node has no endpoint on the network. With `ways` (--verbose) in full.
 
-    Docker's peers have a name and an address. `MTU` (of the way there, where it is known) and `Encryption` are ours.
+    Docker's peers have a name and an address. `MTU` (of a way narrower than the link) and `Encryption` are ours.
     """
     peers = discovery.peers(network_id)
     if not peers:
