@@ -1,6 +1,6 @@
 # Fairlead. Every target may be called on a fresh Debian 12 as root.
 PYTHON := .venv/bin/python
-.PHONY: setup setup-run run stop test test-kernel bench lint
+.PHONY: setup setup-run run stop test test-long test-kernel bench lint
 
 # What tests, benchmarks and the engine need; idempotent.
 setup:
@@ -18,9 +18,13 @@ run: setup-run
 stop:
 	@packaging/demo.sh stop
 
-# Every test that this kernel can run.
+# Every test that this kernel can run in less than 25 minutes.
 test: setup
-	@$(PYTHON) -m pytest -q --durations=15 -m "not stock_kernel"
+	@$(PYTHON) -m pytest -q --durations=15 -m "not stock_kernel and not long"
+
+# Swarms of many daemons that are killed, cut and mended for minutes.
+test-long: setup
+	@$(PYTHON) -m pytest -q --durations=15 -m long
 
 # The tests that need IPVS, XFRM, 802.1q, ipvlan or netem, on Debian's stock kernel under emulation.
 test-kernel: setup

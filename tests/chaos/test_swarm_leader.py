@@ -20,7 +20,11 @@ from tests.chaos.api import Api, Gone, Refused
 from tests.chaos.swarm_hosts import Swarm, swarm, wish
 from tests.support.machines import missing_requirements, wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements()),
+]
 
 ROUNDS = int(os.environ.get("FAIRLEAD_CHAOS_ROUNDS", "2"))
 WRITES_AGAIN = 5.0

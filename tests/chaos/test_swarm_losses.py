@@ -16,7 +16,11 @@ from tests.chaos.api import Gone, Refused
 from tests.chaos.swarm_hosts import Swarm, swarm, wish
 from tests.support.machines import docker, missing_requirements, wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements()),
+]
 
 REPLICAS, PORT = 5, 30080
 

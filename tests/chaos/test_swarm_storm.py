@@ -24,7 +24,11 @@ from tests.chaos.swarm_storm import Storm
 from tests.chaos.test_kill import seed_of_this_run
 from tests.support.machines import missing_requirements, wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements()),
+]
 
 FAULTS = int(os.environ.get("FAIRLEAD_CHAOS_FAULTS", "12"))
 BETWEEN_LOOKS = 25

@@ -29,7 +29,11 @@ from tests.support import images
 from tests.support.answering import connect
 from tests.support.machines import docker, laboratory, missing_requirements, wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements()),
+]
 
 CUT_SECONDS = float(os.environ.get("FAIRLEAD_CUT_SECONDS", "10"))
 HEALED_SECONDS = 5.0

@@ -27,7 +27,11 @@ from tests.support import images
 from tests.support.answering import answerers, ask
 from tests.support.machines import docker, laboratory, missing_requirements, wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements()),
+]
 
 CONTAINERS = int(os.environ.get("FAIRLEAD_OVERLAY_CONTAINERS", "50"))
 ENVELOPE = 50

@@ -22,7 +22,11 @@ from fairlead.lab.topology import simple
 from fairlead.model.errors import Failed
 from tests.support.machines import docker, laboratory, missing_requirements, wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements()),
+]
 
 ROLES = {f"manager{i}": "manager" for i in (1, 2, 3)} | {f"worker{i}": "worker" for i in (1, 2, 3)}
 NEW_LEADER_SECONDS = 5.0
