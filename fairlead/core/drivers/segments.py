@@ -10,7 +10,7 @@ An endpoint keeps its segment for life. A segment's bridge is made with its firs
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from fairlead.core.drivers import names
 from fairlead.model.endpoint import Endpoint
@@ -22,7 +22,6 @@ PORTS = 1000
 """Endpoints per segment; the rest of a bridge's 1,023 ports is for the ties, and for what a user adds by hand."""
 
 SEGMENTS = 16
-CAPACITY = PORTS * SEGMENTS
 
 
 def place(endpoints: Sequence[Endpoint], ports: int = PORTS) -> int:
@@ -68,10 +67,3 @@ def raze(network: Network, segment: int) -> tuple[Operation, ...]:
     """Take a segment down: its tie, then its bridge."""
     down, _ = names.trunk(network.id, segment)
     return (DelLink(down), DelLink(master(network, segment)))
-
-
-def raze_all(network: Network, links: Container[str]) -> tuple[Operation, ...]:
-    """Take down the segments that are among the host's `links`: when the last endpoints of one leave at the same time,
-    each may have believed that the other stays."""
-    there = (segment for segment in range(1, SEGMENTS) if master(network, segment) in links)
-    return tuple(operation for segment in there for operation in raze(network, segment))
