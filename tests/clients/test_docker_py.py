@@ -234,7 +234,7 @@ def test_many_options_at_once(client: Client) -> None:
         tmpfs={"/scratch": "size=1m"},
         volumes={"named": {"bind": "/v", "mode": "ro"}},
         mounts=[Mount("/tm", "", type="tmpfs", tmpfs_size=1 << 20)],
-        ulimits=[Ulimit(name="nofile", soft=100, hard=200)],
+        ulimits=[Ulimit(name="core", soft=100 * 512, hard=200 * 512)],
         sysctls={"net.core.somaxconn": "99"},
         shm_size="32m",
         init=True,
@@ -246,7 +246,7 @@ def test_many_options_at_once(client: Client) -> None:
         healthcheck={"test": ["CMD", "true"], "interval": 500_000_000},
         stop_signal="KILL",
     )
-    script = "hostname; pwd; ulimit -n; cat /proc/sys/net/core/somaxconn /proc/1/comm; id -G; ls /dev/xnull; touch /v/x"
+    script = "hostname; pwd; ulimit -c; cat /proc/sys/net/core/somaxconn /proc/1/comm; id -G; ls /dev/xnull; touch /v/x"
     said = container.exec_run(["sh", "-c", script]).output.decode().splitlines()
     assert said[:7] == ["myhost", "/tmp", "100", "99", "docker-init", "0 1234", "/dev/xnull"]
     assert "Read-only file system" in said[7]

@@ -25,7 +25,9 @@ UNKNOWN, INVALID, NOT_FOUND, EXHAUSTED, PRECONDITION, OUT_OF_RANGE, UNAVAILABLE 
 """gRPC status codes that callers tell apart."""
 
 _DECIDED = (INVALID, NOT_FOUND, EXHAUSTED, PRECONDITION, OUT_OF_RANGE)
-_AT_THE_DOOR = ("etcdserver: no leader", "etcdserver: rpc not supported for learner")
+LEARNING = "rpc not supported for learner"
+"""A member that has no vote yet says so of everything; also for a moment after the others have given it one."""
+_AT_THE_DOOR = ("etcdserver: no leader", f"etcdserver: {LEARNING}")
 
 
 class Refused(Exception):  # noqa: N818 - etcd's own no

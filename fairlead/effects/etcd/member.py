@@ -32,7 +32,7 @@ from fairlead.model.swarm.consensus import ConsensusFiles, ConsensusMember, Cons
 
 PATIENCE_NEW, PATIENCE_OLD = 30.0, 5.0
 """Seconds for a member's first answer: one that is new or joins; one with data, whose majority may be missing."""
-CHANGING = 10.0
+CHANGING, HANDING_OVER = 10.0, 3.0
 _ERRORS = (Refused, Interrupted, Unreachable)
 _log = logging.getLogger("fairlead.swarm.etcd")
 
@@ -150,6 +150,29 @@ class EtcdConsensus:
             raise
         return True
 
+    async def hand_over(self) -> None:
+        """Lead the consensus no more, if others could. A member that is to go must not lead: what it decides is decided
+        before the others know, and when it goes on having decided its own removal, they wait for its vote for ever.
+        Raises Unavailable when none of the others can lead now."""
+        members = await self.members()
+        try:
+            me, leader = await self._whose_lead()
+            others = [one for one in members if one.id != me and not one.learner]
+            if me != leader or not others:
+                return
+            heir = next(iter(membership.heirs(others)), None)
+            if heir is None:
+                raise Unavailable("no other manager answers that could lead the consensus")
+            to = {"targetID": str(int(heir.id, 16))}
+            await self._gateway.call("maintenance/transfer-leadership", to, HANDING_OVER)
+        except _ERRORS as error:
+            raise self._silent(error) from None
+
+    async def _whose_lead(self) -> tuple[str, str]:
+        """The ids of this member and of the one that leads."""
+        status = await self._gateway.ask_member("maintenance/status")
+        return f"{number(table(status, 'header'), 'member_id'):016x}", f"{number(status, 'leader'):016x}"
+
     async def remove(self, member_id: str) -> None:
         """Idempotent. Raises Conflict when the others would be no majority."""
         members = await self.members()
@@ -161,6 +184,8 @@ class EtcdConsensus:
                 "the manager cannot be removed: of the others too few answer to make a majority, and the swarm could"
                 " not be changed any more"
             )
+        if any(one.id == member_id and one.leader for one in members):
+            await self.hand_over()
         with contextlib.suppress(NotFound):
             await self._change("cluster/member/remove", {"ID": str(int(member_id, 16))})
 

@@ -43,5 +43,10 @@ def majority_with(members: Sequence[ConsensusMember], new: str) -> bool:
     return _majority(voters, sum(one.healthy for one in voters))
 
 
+def heirs(members: Sequence[ConsensusMember]) -> list[ConsensusMember]:
+    """Those that can lead."""
+    return [one for one in members if not one.learner and one.healthy]
+
+
 def _majority(voters: Sequence[ConsensusMember], answering: int) -> bool:
     return answering > len(voters) // 2

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from fairlead.effects.etcd import history, leadership
 from fairlead.effects.etcd import transaction as tx
 from fairlead.effects.etcd.gateway import (
+    LEARNING,
     UNAVAILABLE,
     Gateway,
     Interrupted,
@@ -63,6 +64,7 @@ class EtcdStore:
         return history.objects(self._gateway, after)
 
     async def commit(self, writes: Sequence[Write], fence: Fence | None = None) -> int:
+        """Who is cancelled goes at once, and leaves open whether it was done; its slot is not used again."""
         await self._sweep()
         slot = self._receipts.take()
         request = {
@@ -75,8 +77,8 @@ class EtcdStore:
         except Unreachable as error:
             self._receipts.settled(slot, slot.revision)
             raise _unavailable(error) from None
-        except (Interrupted, Refused, asyncio.CancelledError) as error:
-            return await asyncio.shield(self._settle(slot, error))
+        except (Interrupted, Refused) as error:
+            return await self._settle(slot, error)
         if answer.get("succeeded"):
             self._receipts.settled(slot, revision(answer))
             return revision(answer)
@@ -97,7 +99,7 @@ class EtcdStore:
         except (Refused, Interrupted, Unreachable) as error:
             raise _unavailable(error) from None
 
-    async def _settle(self, slot: Slot, error: BaseException) -> int:
+    async def _settle(self, slot: Slot, error: Refused | Interrupted) -> int:
         """Find out what became of a commit whose answer did not come, or answer for etcd's refusal of it."""
         if isinstance(error, Refused) and not error.undecided:
             self._receipts.settled(slot, slot.revision)
@@ -117,8 +119,6 @@ class EtcdStore:
             raise Untouched(f"{_reason(error)}; nothing was changed") from None
         found = rows(table(rows(done, "responses")[0], "response_range"), "kvs")[0]
         self._receipts.settled(slot, number(found, "mod_revision"))
-        if isinstance(error, asyncio.CancelledError):
-            raise error
         return number(found, "mod_revision")
 
     async def _ask_until(self, question: Json, patience: float) -> Json | None:
@@ -188,6 +188,8 @@ def _unavailable(error: BaseException) -> Untouched:
 
 def _reason(error: BaseException) -> str:
     what = str(error) or "given up"
+    if what == LEARNING:
+        return "this manager has no vote yet: it is still reading what the others know"
     return f"the managers' store does not answer ({what}): a majority of the managers must be up"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from fairlead.effects.etcd.member import EtcdConsensus
 from fairlead.effects.etcd.store import EtcdStore
 from fairlead.effects.pki.authority import Authority
+from fairlead.model.errors import Unavailable
 from fairlead.model.swarm.consensus import ConsensusFiles, ConsensusMember, ConsensusStart
 from fairlead.model.swarm.identity import Peer, Root
 from fairlead.model.swarm.store import Write
@@ -68,7 +69,16 @@ class Manager:
         await self.start(initial_cluster=cluster, join=True)
         member = await through.member(self.name)
         await eventually(lambda: through.consensus.promote(member.id))
+        await eventually(self.answers)  # it hears of its promotion a moment after those that decided it
         return self.store
+
+    async def answers(self) -> bool:
+        """Does its store answer?"""
+        try:
+            await self.store.revision()
+        except Unavailable:
+            return False
+        return True
 
     async def member(self, name: str) -> ConsensusMember:
         """The member `name` as this one knows it."""

@@ -16,14 +16,6 @@ async def ids(manager: Manager) -> set[str]:
     return {entry.id for entry in (await manager.store.load())[0]}
 
 
-async def answers(manager: Manager) -> bool:
-    try:
-        await manager.store.revision()
-    except Unavailable:
-        return False
-    return True
-
-
 class TestAlone:
     async def test_keeps_everything_over_a_restart_of_the_daemon(self, alone: Manager) -> None:
         await alone.store.commit([task("t1")])
@@ -35,7 +27,7 @@ class TestAlone:
     async def test_is_started_again_when_killed(self, alone: Manager) -> None:
         await alone.store.commit([task("t1")])
         alone.kill()
-        await eventually(lambda: answers(alone))
+        await eventually(alone.answers)
         assert await ids(alone) == {"t1"}
 
     async def test_that_lost_its_data_does_not_begin_anew(self, alone: Manager) -> None:
@@ -94,7 +86,7 @@ class TestThree:
     async def test_one_lost_and_back(self, three: list[Manager]) -> None:
         three[1].kill()
         await three[0].store.commit([task("t1")])
-        await eventually(lambda: answers(three[1]))
+        await eventually(three[1].answers)
         assert await ids(three[1]) == {"t1"}
 
     async def test_without_majority_nothing_is_decided_and_all_is_again_with_one(self, three: list[Manager]) -> None:
@@ -111,7 +103,7 @@ class TestThree:
         assert healthy["n2"] is False
         assert healthy["n3"] is False
         three[1].heal()
-        await eventually(lambda: answers(three[0]))
+        await eventually(three[0].answers)
         await three[0].store.commit([task("after")])
         assert "after" in await ids(three[1])
 
@@ -140,7 +132,7 @@ class TestThree:
         await lost.join(three[0])
         assert await ids(lost) == {"t1"}
         three[1].cut()
-        await eventually(lambda: answers(three[0]))
+        await eventually(three[0].answers)
         await three[0].store.commit([task("t2")])
 
     async def test_the_removed_does_not_come_back(self, three: list[Manager]) -> None:
@@ -159,7 +151,7 @@ class TestThree:
         assert [one.name for one in await three[0].consensus.members()] == ["n1"]
         await three[1].join(three[0])
         three[0].kill()
-        await eventually(lambda: answers(three[0]))
+        await eventually(three[0].answers)
         assert {one.name for one in await three[0].consensus.members()} == {"n1", "n2"}
 
     async def test_starts_without_the_others_and_waits_for_them(self, three: list[Manager]) -> None:
@@ -168,9 +160,9 @@ class TestThree:
             await manager.consensus.stop()
             manager.anew()
         await three[0].start()
-        assert not await answers(three[0])
+        assert not await three[0].answers()
         await three[1].start()
-        await eventually(lambda: answers(three[0]))
+        await eventually(three[0].answers)
         assert await ids(three[0]) == {"t1"}
 
     async def test_the_root_is_changed_under_them(self, three: list[Manager]) -> None:
@@ -180,7 +172,7 @@ class TestThree:
         for root, trust in ((old, both), (new, both), (new, new.certificate)):
             for manager in three:
                 await manager.consensus.renew(manager.files(root, trust))
-                await eventually(lambda manager=manager: answers(manager))
+                await eventually(manager.answers)
         await three[0].store.commit([task("t1")])
         assert await ids(three[2]) == {"t1"}
 

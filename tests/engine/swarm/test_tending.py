@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -13,9 +13,10 @@ import pytest
 
 from fairlead.engine.records import decode, encode
 from fairlead.engine.swarm import tending as module
+from fairlead.engine.swarm import waiting
 from fairlead.engine.swarm.messages import News, RenewAnswer, RenewRequest
 from fairlead.engine.swarm.standing import ACTIVE, Standing
-from fairlead.engine.swarm.tending import EXPIRED, Tending
+from fairlead.engine.swarm.tending import EXPIRED, LONGEST_RETRY, Tending
 from fairlead.model.errors import NotAllowed, Refusal, Unavailable
 from fairlead.model.swarm.cluster import HOUR
 from fairlead.model.swarm.identity import Identity, Peer
@@ -186,13 +187,21 @@ async def test_managers_that_are_heard_of_are_remembered(home: Home) -> None:
     await eventually(lambda: home.member.own.managers == ("10.9.0.7:2377", "10.9.0.8:2377"))
 
 
-async def test_who_is_refused_asks_less_and_less_often_unless_there_are_news(home: Home) -> None:
+async def test_who_is_refused_asks_less_and_less_often_unless_there_are_news(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+
+    async def first_of(*waits: Coroutine[Any, Any, object], seconds: float) -> None:
+        rests.append(seconds)
+        await waiting.first_of(*waits, seconds=seconds)
+
+    monkeypatch.setattr(module, "first_of", first_of)
     home.managers.refusal = NotAllowed("node wwww was removed from the swarm")
     await home.later(60)
-    await eventually(lambda: home.managers.asked >= 3)
+    await eventually(lambda: [round(rest, 3) for rest in rests if 0 < rest < 1][:3] == [0.01, 0.03, 0.07])
     home.tending._pause = 1000.0  # as after many refusals
-    asked = home.managers.asked + 1
-    await eventually(lambda: home.managers.asked == asked)
+    await eventually(lambda: rests[-1] > LONGEST_RETRY / 2)
     home.managers.refusal = None
     home.tending.heard(News())
     await eventually(lambda: not home.tending.error)

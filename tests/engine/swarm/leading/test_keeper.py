@@ -88,6 +88,7 @@ async def test_who_is_to_be_no_manager_leads_no_more(court: Court, alone: Manage
     await court.put(builders.CLUSTER, SELF)
     await court.until(lambda: "n1" in court.snapshot.nodes)
     async with keeping(court, alone) as running:
+        await court.until(lambda: court.snapshot.nodes["n1"].manager != SELF.manager, "a look of the keeper")
         await court.user.refresh()
         await court.put(replace(court.user.snapshot.nodes["n1"], role=WORKER, spec=NodeSpec(WORKER)))
         with pytest.raises(Deposed):
