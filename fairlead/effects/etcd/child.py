@@ -60,15 +60,15 @@ class Child:
         self._wanted = True
         self._spawn(first=True)
 
-    async def stop(self) -> None:
-        """End it, gently first: a leader hands over."""
+    async def stop(self, patience: float = STOPPING) -> None:
+        """End it, for `patience` seconds gently: a leader hands over."""
         self._wanted = False
         if self._restart is not None:
             self._restart.cancel()
         for number in (signal.SIGTERM, signal.SIGKILL):
             self._signal(number)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOPPING):
+                async with asyncio.timeout(patience):
                     await self._gone.wait()
                     break
         if self._reader is not None:

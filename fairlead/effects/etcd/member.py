@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fairlead.effects.etcd import archive, flags, membership
-from fairlead.effects.etcd.child import Child
+from fairlead.effects.etcd.child import STOPPING, Child
 from fairlead.effects.etcd.credentials import Credentials, common_name
 from fairlead.effects.etcd.data import MemberData
 from fairlead.effects.etcd.gateway import (
@@ -33,6 +33,8 @@ from fairlead.model.swarm.consensus import ConsensusFiles, ConsensusMember, Cons
 PATIENCE_NEW, PATIENCE_OLD = 30.0, 5.0
 """Seconds for a member's first answer: one that is new or joins; one with data, whose majority may be missing."""
 CHANGING, HANDING_OVER = 10.0, 3.0
+FORGETTING = 1.0
+"""Seconds in which one whose data is thrown away may end in order."""
 _ERRORS = (Refused, Interrupted, Unreachable)
 _log = logging.getLogger("fairlead.swarm.etcd")
 
@@ -87,7 +89,7 @@ class EtcdConsensus:
     async def stop(self, *, forget: bool = False) -> None:
         child, self._child = self._child, None
         if child is not None:
-            await child.stop()
+            await child.stop(FORGETTING if forget else STOPPING)
         self._gateway.close()
         self._peers.close()
         self._credentials.clear()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 NO_MANAGER = "no manager of the swarm can be reached"
 TOKEN_DIGITS = 32
+GOODBYE = 2.0
+"""Seconds that a manager has to take note of it."""
 
 log = logging.getLogger(__name__)
 
@@ -194,11 +196,14 @@ class Agent:
         self._end_session()
         await self._executor.close()
 
-    async def leave(self) -> None:
-        """Tell the managers (if they can be reached), then stop and remove every task of the swarm on this node."""
+    async def say_goodbye(self) -> None:
+        """Tell the managers that the node leaves, if they can be reached."""
         if self._line is not None:
             with suppress(Refusal):
-                await self._line.say("leave", Leave(self._line.token))
+                await self._line.say("leave", Leave(self._line.token), GOODBYE)
+
+    async def leave(self) -> None:
+        """End and remove every task of the swarm on this node."""
         self._closing = True
         self._end_session()
         await self._executor.abandon()

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 KIND = records.kind_of(Assignment)
 WORTH_WRITING = TaskState.READY
 """Before that nothing was made that could not be made again."""
+ABANDONING = 6.0
+"""Seconds that killed tasks have to be gone."""
 
 log = logging.getLogger(__name__)
 
@@ -102,12 +104,20 @@ class Executor:
         return runner.container_id if runner is not None else ""
 
     async def abandon(self) -> None:
-        """The node leaves the swarm: kill all tasks, as Docker does, and return when nothing of them is left."""
-        for runner in self._runners.values():
-            runner.drop()
-        await asyncio.gather(*(self._steps.kill(runner.task, runner.container_id) for runner in self._runners.values()))
+        """The node leaves the swarm: kill all tasks, as Docker does, and return when nothing of them is left. One that
+        cannot be ended keeps nobody here: its container stays, for its user to remove."""
+        runners = list(self._runners.values())
         doing = [task for task_id, task in self._doing.items() if task_id in self._runners]
-        await asyncio.gather(*doing, return_exceptions=True)
+        for runner in runners:
+            runner.abandon()
+        kills = (self._steps.kill(runner.task, runner.container_id) for runner in runners)
+        try:
+            async with asyncio.timeout(ABANDONING):
+                await asyncio.gather(*kills, return_exceptions=True)
+                await asyncio.gather(*doing, return_exceptions=True)
+        except TimeoutError:
+            stuck = ", ".join(sorted(self._runners))
+            log.error("tasks of the swarm that was left could not be ended: %s", stuck)
 
     async def close(self) -> None:
         """Look after nothing any more; containers run on."""

@@ -1,7 +1,12 @@
-"""The way out of a swarm, and what a manager is told before it takes it."""
+"""The way out of a swarm, and what a manager is told before it takes it.
+
+Others are told and waited for, but none of them can hold back who wants to go: what they do not answer in time is left
+to them, and what this node has of the swarm is forgotten in any case.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -25,6 +30,9 @@ RESTORE = (
     "Use `--force` to suppress this message."
 )
 
+STEPPING_OUT = 4.0
+"""Seconds that the other managers have to do without this one."""
+
 _log = logging.getLogger("fairlead.swarm")
 
 
@@ -40,10 +48,8 @@ async def leave(membership: Membership, *, force: bool) -> None:
         if standing.manager and not force:
             raise Unavailable(MANAGING + await _warning(membership))
         if membership.agent is not None:
-            await membership.agent.leave()
-        if standing.seated:
-            with suppress(Refusal):
-                await _step_out(membership)
+            await membership.agent.say_goodbye()
+        await asyncio.gather(_end_tasks(membership), _step_out(membership))
         await membership.forget()
         _log.info("the node left the swarm", extra={"node": standing.node_id})
 
@@ -65,13 +71,27 @@ async def _warning(membership: Membership) -> str:
     return RESTORE
 
 
+async def _end_tasks(membership: Membership) -> None:
+    if membership.agent is not None:
+        await membership.agent.leave()
+
+
 async def _step_out(membership: Membership) -> None:
     """So that those who stay count no vote that is never given."""
-    identity, consensus = membership.identity, membership.hands.consensus
-    assert identity is not None
-    await membership.seat.stand_down()
+    if not membership.standing.seated:
+        return
+    try:
+        async with asyncio.timeout(STEPPING_OUT):
+            await membership.seat.stand_down()
+            await _vacate(membership)
+    except (Refusal, TimeoutError) as why:
+        _log.warning("left without the other managers' consent: %s", str(why) or "they did not answer in time")
+
+
+async def _vacate(membership: Membership) -> None:
+    consensus = membership.hands.consensus
     members = await consensus.members()
-    url = peer_url(identity.advertise)
+    url = peer_url(membership.own.advertise)
     own = next((member for member in members if member.peer_url == url), None)
     if own is not None and len(members) > 1 and decides_without(own, members):
         await consensus.remove(own.id)

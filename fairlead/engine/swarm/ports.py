@@ -161,7 +161,14 @@ class Consensus(Protocol):
         """Make a learner a voter; False while it lags too far behind."""
         ...
 
-    async def remove(self, member_id: str) -> None: ...
+    async def hand_over(self) -> None:
+        """Lead the consensus no more, if others could: whoever is to go does so first. Raises Unavailable when none of
+        them can lead now."""
+        ...
+
+    async def remove(self, member_id: str) -> None:
+        """Idempotent; who removes itself hands over first. Raises Conflict when the others would be no majority."""
+        ...
 
     async def snapshot(self, path: str) -> None:
         """Write a consistent copy that `restore` takes."""

@@ -113,10 +113,12 @@ class Seat:
             await asyncio.gather(standing, return_exceptions=True)
 
     async def taken_out(self) -> bool:
-        """Have the others taken this manager out of the consensus?"""
+        """Have the others taken this manager out of the consensus, and do they know? One that led it might be the only
+        one to know, and hands over first."""
         if self._hands.consensus.removed:
             return True
         with suppress(Unavailable):
+            await self._hands.consensus.hand_over()
             return all(member.peer_url != self._url for member in await self._hands.consensus.members())
         return False
 

@@ -31,8 +31,8 @@ class Line:
     address: str
     token: str
 
-    async def say(self, name: str, body: object) -> None:
-        await self.caller.call(self.address, name, records.encode(body), patience=PATIENCE)
+    async def say(self, name: str, body: object, patience: float = PATIENCE) -> None:
+        await self.caller.call(self.address, name, records.encode(body), patience=patience)
 
     async def publish(self, lines: Publish) -> None:
         await self.say("publish", lines)

@@ -43,7 +43,7 @@ class TaskRunner:
         self._workshop = workshop
         self._steps = workshop.steps
         self._changed = asyncio.Event()
-        self._dropped = False
+        self._dropped = self._hurried = False
         self._gone = False
 
     @property
@@ -60,6 +60,11 @@ class TaskRunner:
         """The managers have forgotten the task: end it, and leave nothing of it."""
         self._dropped = True
         self.wish(replace(self.task, desired=TaskState.REMOVE))
+
+    def abandon(self) -> None:
+        """The node leaves the swarm: end the task at once, and leave nothing of it."""
+        self._hurried = True
+        self.drop()
 
     def wake(self) -> None:
         """Something may have changed: look again."""
@@ -138,6 +143,9 @@ class TaskRunner:
 
     async def _stop(self) -> None:
         """First nobody is sent to it any more, then it is asked to end."""
+        if self._hurried:
+            await self._steps.kill(self.task, self.container_id)
+            return
         if await self._workshop.presences.follow(self.task, self.container_id, serving=False):
             await asyncio.sleep(QUIESCE)
         await self._steps.stop(self.task, self.container_id)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.engine.swarm import task_runner
+from fairlead.engine.swarm import executor, task_runner
 from fairlead.engine.swarm.messages import GossipKey, LogWish, News
 from fairlead.model.container import ContainerSpec
 from fairlead.model.discovery import TASK, Presence
-from fairlead.model.errors import Unavailable
+from fairlead.model.errors import Failed, Unavailable
 from fairlead.model.network import NetworkSpec, PoolRequest
 from fairlead.model.swarm.attachment import Attachment
 from fairlead.model.swarm.cluster import EncryptionKey
@@ -173,11 +173,44 @@ async def test_leaving_ends_and_removes_every_task(member: Member) -> None:
     await member.manager.reach("t2", S.COMPLETE)
     await member.manager.reach("t3", S.RUNNING)
     begun = time.monotonic()
+    await member.agent.say_goodbye()
     await member.agent.leave()
     assert time.monotonic() - begun < 8
     assert member.manager.asked == ["leave"]
     assert not member.engine.state.containers
     assert not member.engine.store.load().get("assignment")
+
+
+async def test_leaving_waits_for_no_grace_not_even_of_a_task_that_is_just_starting(member: Member) -> None:
+    stubborn = ("sh", "-c", "trap '' TERM; while :; do sleep 0.05; done")
+    one = task("t1", args=stubborn)
+    assert one.spec.container is not None
+    patient = replace(one.spec, container=replace(one.spec.container, stop_grace=60 * 10**9))
+    member.manager.assign(replace(one, spec=patient), replace(one, spec=patient, id="t2", slot=2))
+    await member.manager.reach("t1", S.RUNNING)
+    member.manager.wish("t1", S.SHUTDOWN)
+    member.manager.assign(replace(one, spec=patient, id="t3", slot=3))
+    await member.manager.reach("t3", S.STARTING)
+    begun = time.monotonic()
+    await member.agent.leave()
+    assert time.monotonic() - begun < 8
+    assert not member.engine.state.containers
+
+
+async def test_leaving_is_not_held_back_by_a_task_that_cannot_be_ended(
+    member: Member, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(executor, "ABANDONING", 0.2)
+    member.manager.assign(task("t1"))
+    await member.manager.reach("t1", S.RUNNING)
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise Failed("device or resource busy")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(member.engine.containers, "remove", refuse)
+        await member.agent.leave()
+    assert "could not be ended: t1" in caplog.text
 
 
 # --- networks and discovery -------------------------------------------------------------------------

@@ -132,6 +132,20 @@ async def test_the_deposed_write_nothing_and_say_so(court: Court) -> None:
     assert court.user.snapshot.nodes["n1"].error == "told"
 
 
+async def test_a_reign_that_is_ended_in_the_middle_of_a_write_is_over(court: Court) -> None:
+    """Whatever became of the write: else a leader that is to be one no more goes on leading."""
+    await court.put(builders.node("n1"))
+
+    async def end() -> None:
+        asyncio.get_running_loop().call_soon(court.running.cancel)
+
+    court.store.rivals = [end]
+    with pytest.raises(Elsewhere):
+        await court.reign.propose(marking("n1", "told late"))
+    done, _ = await asyncio.wait([court.running], timeout=1)
+    assert done
+
+
 async def test_a_fault_of_a_loop_passes(court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reigning, "FAULT_PAUSE", 0.05)
     decide = orchestrate_replicated.decide
