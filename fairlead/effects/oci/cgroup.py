@@ -43,12 +43,24 @@ def unified(root: Path = ROOT) -> bool:
 
 def pids(cgroup: str, root: Path = ROOT) -> tuple[int, ...]:
     """Every process of the container, also those in cgroups that it made below its own."""
-    base = root if unified(root) else root / "pids"
     found: list[int] = []
-    for folder, _, files in os.walk(base / cgroup.lstrip("/")):
+    for folder, _, files in os.walk(_membership(root) / cgroup.lstrip("/")):
         if "cgroup.procs" in files:
             found += [int(line) for line in (Path(folder) / "cgroup.procs").read_text().split()]
     return tuple(sorted(found))
+
+
+def below(cgroup: str, root: Path = ROOT) -> list[str]:
+    """The names of the cgroups right below one; [] when it is not there."""
+    try:
+        return [entry.name for entry in os.scandir(_membership(root) / cgroup.lstrip("/")) if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
+def _membership(root: Path) -> Path:
+    """The hierarchy that is asked who is where."""
+    return root if unified(root) else root / "pids"
 
 
 def usage(cgroup: str, root: Path = ROOT) -> Usage:

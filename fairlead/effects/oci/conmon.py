@@ -3,7 +3,7 @@
 conmon forks away from us, runs `runc create`, and holds the container's stdio: it writes the log,
 serves the attach socket and, at the end, leaves the exit code as a file. What it tells its starter
 goes through a pipe named in `_OCI_SYNCPIPE`: one JSON line with the pid, or -1 and the runtime's
-error. Everything it leaves lies in the bundle directory:
+error. Everything it leaves lies in the bundle directory, where it also works (it makes `oom` wherever that is):
 
     config.json   the spec               attach   socket (seqpacket), see attach.py
     pid           container's pid        ctl      fifo: "1 <height> <width>" resizes, "2 0 0" reopens the log
@@ -149,7 +149,7 @@ async def launch(bundle: Bundle, console: Console, programs: Programs, runtime_r
     try:
         env = {"PATH": programs.search_path, "_OCI_SYNCPIPE": str(report_write)}
         argv = command(bundle, console, programs, runtime_root)
-        first_fork = spawn(argv, env, Stdio(), (report_write,))
+        first_fork = spawn(argv, env, Stdio(), (report_write,), bundle.folder)
     except BaseException:
         os.close(report_read)
         raise

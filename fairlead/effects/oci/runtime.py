@@ -7,7 +7,8 @@ life of a container here:
     connect   clients take their place at the console, nothing is lost
     start     the process runs                                               (runc start)
     watch     conmon's pidfd tells of the end; the exit code lies in a file
-    discard   whatever is left is killed and forgotten, at any point
+    clear     whatever is left is killed and taken down, at any point; how it ended can still be read
+    discard   and that is forgotten too
 
 Nothing polls and no helper of ours stays behind. After a restart of the daemon `survivors` tells what is there.
 Everything outside the bundle (cgroups, the runtime's own state) has a name derived from exec-root, so that several
@@ -23,12 +24,12 @@ import os
 import platform
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import msgspec
 
-from fairlead.effects.oci import attach, cgroup, conmon, processes, resources, spec
+from fairlead.effects.oci import attach, cgroup, conmon, processes, remains, resources, spec
 from fairlead.effects.oci.capabilities import available_here
 from fairlead.effects.oci.conmon import Bundle, Programs
 from fairlead.effects.oci.exec import ExecCommand, ExecProcess
@@ -205,43 +206,54 @@ class OciRuntime:
 
     async def discard(self, container_id: str) -> None:
         """Kill what is left of the container and forget it; nothing to do is fine."""
+        await self.clear(container_id)
+        self.forget_end(container_id)
+
+    async def clear(self, container_id: str) -> None:
+        """Kill what is left of the container; how it ended stays written down. Nothing to do is fine."""
         bundle = self._bundle(container_id)
         self._survived.pop(container_id, None)
         watch = self._watches.pop(container_id, None)
         if watch is not None:
             watch.cancel()
-        if (self._runtime_root / container_id).exists() and not await self._forget_ended(bundle):
-            done = await run(self._runc("delete", "--force", container_id), self._env)
-            if done.status != 0 and (self._runtime_root / container_id).exists():
-                raise Failed(f"cannot discard container {container_id}: {_reason(done.stderr)}")
-        await self._end_monitor(bundle)
+        await self._delete(bundle)
+        monitor = bundle.monitor_pid()
+        if monitor:
+            # It is caught at its work, of which there may be more by now.
+            group = remains.cgroup_in(bundle.config)
+            await remains.end_group(monitor)
+            await self._delete(bundle)
+            await remains.end_cgroup(group)
         remove_shm(bundle.folder / "shm")
-        shutil.rmtree(bundle.folder, ignore_errors=True)
+
+    async def _delete(self, bundle: Bundle) -> None:
+        state = self._runtime_root / bundle.container_id
+        if state.exists() and not await self._forget_ended(bundle):
+            done = await run(self._runc("delete", "--force", bundle.container_id), self._env)
+            if done.status != 0 and state.exists():
+                raise Failed(f"cannot discard container {bundle.container_id}: {_reason(done.stderr)}")
 
     async def _forget_ended(self, bundle: Bundle) -> bool:
         """Do what `runc delete` does for a container that has ended; False when it may still have processes."""
         if bundle.exit_code() is None:
             return False
-        state = self._runtime_root / bundle.container_id
-        return await asyncio.to_thread(forget, state)
+        return await asyncio.to_thread(forget, self._runtime_root / bundle.container_id)
 
-    async def _end_monitor(self, bundle: Bundle) -> None:
-        """A conmon whose container is gone ends by itself; one that was caught before it made any is told to."""
-        pid = bundle.monitor_pid()
-        if not pid:
-            return
-        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        try:
-            watch = Exit(pid, lambda _status: None if gone.done() else gone.set_result(None))
-        except ProcessLookupError:
-            return
-        try:
-            watch.send(signal.SIGKILL)
-            await gone
-        except ProcessLookupError:
-            return
-        finally:
-            watch.cancel()
+    def forget_end(self, container_id: str) -> None:
+        """How it ended is known elsewhere by now."""
+        shutil.rmtree(self._bundle(container_id).folder, ignore_errors=True)
+
+    async def sweep(self, kept: Collection[str]) -> None:
+        """End what is there of all other containers, with or without a bundle (at boot)."""
+        states = self._runtime_root.iterdir() if self._runtime_root.exists() else ()
+        found = {*(state.name for state in states), *cgroup.below(self._host.cgroup_parent)}
+        for container_id in sorted(found.difference(kept)):
+            _log.info("ending what is left of a container that does not run", extra={"container": container_id})
+            try:
+                await self.discard(container_id)
+                await remains.end_cgroup(f"{self._host.cgroup_parent}/{container_id}")
+            except Failed as failed:
+                _log.error("it is still there: %s", failed.message, extra={"container": container_id})
 
     def survivors(self) -> Sequence[Survivor]:
         """What is there at boot: every bundle, running or not."""

@@ -2,7 +2,8 @@
 
 What the store says is compared with what is there. Recorded as running: it is watched, which also tells of an end that
 nobody saw (its restart policy then applies). Not recorded as running, yet with a bundle: a start that was never
-acknowledged, and is undone, with the mounts that it may have made before its bundle. A removal that was begun is
+acknowledged, and is undone, with the mounts that it may have made before its bundle, and with what the runtime may
+have made of it without leaving word. A removal that was begun is
 finished, and a folder without a container is of a creation that never was.
 """
 
@@ -40,8 +41,10 @@ class Adoption:
         context = self._context
         for survivor in context.runtime.survivors():
             await self._settle(survivor)
+        running = [container.id for container in context.state.containers.values() if container.state.pid]
+        await context.runtime.sweep(running)
         await context.logs.keep_folders(context.state.containers)
-        context.private.keep_only([item.id for item in context.state.containers.values() if item.state.pid])
+        context.private.keep_only(running)
         wanted = []
         for container in list(context.state.containers.values()):
             if container.state.status == REMOVING:

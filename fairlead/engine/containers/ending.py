@@ -1,8 +1,9 @@
 """What happens when a container's process ends, whoever ended it.
 
-conmon's pidfd wakes us; one task per end announces the death, takes the network and the mounts away, writes the
-result down, tells those who wait, and decides whether the container shall run again (`core.containers.restart`) or
-go for good (`--rm`).
+conmon's pidfd wakes us; one task per end takes the process, the network and the mounts away, writes the result down,
+announces the death, tells those who wait, and decides whether the container shall run again (`core.containers.restart`)
+or go for good (`--rm`). What conmon wrote of the end goes last, in the step of the loop in which the result becomes
+visible: whenever we are killed one of the two is there, and the remains of one run are never in the way of the next.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class Ending:
             hook(container)
         await self._take_down(container)
         container = await self._record(container_id, ended, code, finished, lasted / _SECOND)
+        context.runtime.forget_end(container_id)
         context.announce(container, "die", exitCode=str(code), execDuration=str(lasted // _SECOND))
         if container.state.status == RESTARTING:
             self._schedule(container)
@@ -106,7 +108,7 @@ class Ending:
         """Each step is tried whatever became of the others: one bad thing must not keep the rest."""
         context = self._context
         for what, step in (
-            ("the process", context.runtime.discard(container.id)),
+            ("the process", context.runtime.clear(container.id)),
             ("the network", context.engine.sandboxes.stop(container.id)),
             ("the mounts", self._storage.close(container)),
         ):

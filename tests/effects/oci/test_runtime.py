@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.effects.oci import cgroup
+from fairlead.effects.oci import cgroup, remains
+from fairlead.effects.oci.conmon import Programs
 from fairlead.effects.oci.runtime import OciRuntime, cgroup_parent
 from fairlead.model.container import Container, ContainerSpec, Device, ExecSpec, Resources
 from fairlead.model.errors import RuntimeRefused
@@ -199,6 +200,7 @@ async def test_the_oom_killer_is_told(yard: Yard) -> None:
     ended = await yard.run(yard.launch("dd if=/dev/zero of=/dev/null bs=64M count=1", spec))
     assert ended.oom_killed
     assert ended.exit_code == 137
+    assert not Path("oom").exists()
 
 
 async def used_more_than(yard: Yard, container: Container, cpu: int) -> bool:
@@ -342,6 +344,56 @@ async def test_discarding_is_fine_at_any_point(yard: Yard) -> None:
     await yard.runtime.discard(launch.container.id)
     await yard.runtime.discard(launch.container.id)
     assert yard.runtime.pids(launch.container) == ()
+
+
+async def test_how_it_ended_outlives_what_is_left_of_it(yard: Yard) -> None:
+    """Until `forget_end` says that the exit code is written down elsewhere."""
+    launch = yard.launch("exit 7")
+    assert (await yard.run(launch)).exit_code == 7
+    await yard.runtime.clear(launch.container.id)
+    assert not (yard.exec_root / "runc" / launch.container.id).exists()
+    (found,) = OciRuntime(yard.exec_root).survivors()
+    assert found.ended is not None
+    assert found.ended.exit_code == 7
+    yard.runtime.forget_end(launch.container.id)
+    assert OciRuntime(yard.exec_root).survivors() == []
+
+
+async def test_what_no_bundle_tells_of_is_swept(yard: Yard) -> None:
+    """Somebody took bundle and monitor away: `runc init` waits for ever, and nobody would ever let it go."""
+    kept, lost = yard.launch("sleep 100"), yard.launch("sleep 100")
+    await yard.runtime.create(kept)
+    launched = await yard.runtime.create(lost)
+    os.kill(launched.monitor_pid, signal.SIGKILL)
+    shutil.rmtree(yard.exec_root / "containers" / lost.container.id)
+    await OciRuntime(yard.exec_root).sweep([kept.container.id])
+    assert not Path(f"/proc/{launched.pid}/exe").exists()
+    assert [path.name for path in (yard.exec_root / "runc").iterdir()] == [kept.container.id]
+    assert cgroup.below(cgroup_parent(yard.exec_root)) == [kept.container.id]
+
+
+async def test_no_cgroup_is_not_the_one_that_everybody_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("somebody would have been killed"))
+    assert remains.cgroup_in(Path("/nowhere/config.json")) == ""
+    await remains.end_cgroup("")
+    await remains.end_cgroup("/")
+
+
+async def test_a_creation_is_stopped_while_the_runtime_is_at_it(tmp_path: Path, yard: Yard) -> None:
+    """It is caught before it has made anything that could be found: what is begun must not come to an end."""
+    runc = tmp_path / "slow-runc"
+    runc.write_text(f'#!/bin/sh\ncase "$*" in *" create "*) : > {tmp_path}/begun; sleep 100;; esac\nexec runc "$@"\n')
+    runc.chmod(0o755)
+    slow = OciRuntime(yard.exec_root, Programs(runtime=str(runc)))
+    launch = yard.launch("sleep 100")
+    creating = asyncio.create_task(slow.create(launch))
+    await eventually(lambda: (tmp_path / "begun").exists(), PATIENCE)
+    monitor = int((yard.exec_root / "containers" / launch.container.id / "conmon.pid").read_text())
+    await OciRuntime(yard.exec_root).discard(launch.container.id)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(monitor, 0)
+    with pytest.raises(RuntimeRefused, match="conmon ended without a word"):
+        await creating
 
 
 async def test_shared_memory_can_be_joined(yard: Yard) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.engine.containers.conftest import Desk
@@ -44,6 +46,32 @@ def test_an_end_that_nobody_saw_is_found(desk: Desk) -> None:
     wait_for(lambda: desk.inspect("State")["Status"] == "exited", what="the end to be written down")
     assert desk.inspect("State")["ExitCode"] == 6
     wait_for(lambda: f"{desk.name}2" not in desk.docker("ps -a --format '{{.Names}}'"), what="--rm to be done")
+
+
+def test_a_crash_while_an_end_is_written_down_loses_no_exit_code(desk: Desk) -> None:
+    """Killed once the remains of the first are gone, and the results of few or none are written yet."""
+    folder = desk.machine.directory
+    names = [f"{desk.name[:40]}-{number}" for number in range(8)]
+    (folder / "go").unlink(missing_ok=True)
+    script = f"while [ ! -e {folder}/go ]; do sleep 0.02; done; exit 6"
+    for name in names:
+        desk.docker(f"run -d --name {name} -v {folder}:{folder} busybox sh -c '{script}'")
+    states = {name: folder / "exec/runc" / json.loads(desk.docker(f"inspect {name}"))[0]["Id"] for name in names}
+    (folder / "go").touch()
+    wait_for(lambda: not all(state.exists() for state in states.values()), what="the first to be taken down")
+    restart(desk, crash=True)
+    try:
+        for name in names:
+            wait_for(lambda name=name: status(desk, name)[0] == "exited", what=f"the end of {name}")
+        assert {name: status(desk, name)[1] for name in names} == dict.fromkeys(names, 6)
+    finally:
+        desk.run(f"rm -fv {' '.join(names)}")
+        (folder / "go").unlink()
+
+
+def status(desk: Desk, name: str) -> tuple[str, int]:
+    state = json.loads(desk.docker(f"inspect {name}"))[0]["State"]
+    return state["Status"], state["ExitCode"]
 
 
 def test_policies_hold_over_a_restart(desk: Desk) -> None:
