@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ pytestmark = [
 
 ROLES = {f"manager{i}": "manager" for i in (1, 2, 3)} | {f"worker{i}": "worker" for i in (1, 2, 3)}
 NEW_LEADER_SECONDS = 5.0
+LEAVING_SECONDS = 10.0
 PRECONDITION = "Error response from daemon: rpc error: code = FailedPrecondition desc = "
 WORKERS_CANNOT = (
     "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. "
@@ -194,6 +196,49 @@ def test_a_manager_that_leaves_must_be_forced_demoted_and_removed(swarm: Laborat
     manager.docker(f"node demote {leaving.name}")
     wait_for(lambda: docker(manager, f"node rm {leaving.name}").returncode == 0, 5)
     leaving.docker(f"swarm join --token {token(manager, 'manager')} {manager.address}")
+
+
+@contextmanager
+def asleep(*hosts: Machine) -> Iterator[None]:
+    """Daemons and consensus members are stopped in their tracks meanwhile."""
+    members = {host: " ".join(host.sh("pgrep -x etcd").stdout.split()) for host in hosts}
+    try:
+        for host in hosts:
+            host.pause()
+            host.sh(f"kill -STOP {members[host]}")
+        yield
+    finally:
+        for host in hosts:
+            host.sh(f"kill -CONT {members[host]}", check=False)
+            host.resume()
+
+
+def test_nobody_can_hold_back_who_is_forced_to_leave(swarm: Laboratory) -> None:
+    """Not even all other managers, asleep."""
+    manager, other, leaving = swarm.hosts("manager1", "manager2", "manager3")
+    with asleep(manager, other):
+        began = time.monotonic()
+        leaving.docker("swarm leave --force")
+        assert time.monotonic() - began < LEAVING_SECONDS * PATIENCE
+        assert info(leaving)["LocalNodeState"] == "inactive"
+    wait_for(lambda: rows(manager).get(leaving.name) == ("Down", "Unreachable"), 30)
+    manager.docker(f"node demote {leaving.name}")
+    wait_for(lambda: docker(manager, f"node rm {leaving.name}").returncode == 0, 10)
+    leaving.docker(f"swarm join --token {token(manager, 'manager')} {manager.address}")
+
+
+def test_managers_go_one_after_the_other_to_the_last(swarm: Laboratory) -> None:
+    """Whoever of them leads the consensus: the others go on deciding, alone in the end."""
+    last, *going = swarm.hosts("manager1", "manager2", "manager3")
+    invitation = token(last, "manager")
+    for host in sorted(going, key=lambda host: host.name == leader(swarm).name):
+        host.docker("swarm leave --force", LEAVING_SECONDS * PATIENCE)
+        last.docker("node update --label-add alone=soon worker1", 20)
+    for host in going:
+        wait_for(lambda host=host: rows(last)[host.name] == ("Down", "Unreachable"), 20)  # type: ignore[misc]
+        last.docker(f"node demote {host.name}")
+        wait_for(lambda host=host: docker(last, f"node rm {host.name}").returncode == 0, 10)  # type: ignore[misc]
+        host.docker(f"swarm join --token {invitation} {last.address}")
 
 
 def test_a_removed_node_is_shut_out(swarm: Laboratory) -> None:

@@ -54,18 +54,28 @@ def decide(snapshot: Snapshot, keys: Iterable[Key], moment: Moment) -> Changes:
 
 
 def loses_quorum(leaving: Node, managers: Iterable[Node]) -> str:
-    """Why the swarm could not decide any more without `leaving`; "" when it could."""
+    """Why the swarm could not decide any more without `leaving`; "" when it could. Managers without a member in the
+    consensus (they left by force, or are not seated yet) neither decide nor are needed for it."""
     staying = [node for node in managers if node.id != leaving.id]
     if not staying:
         return "attempting to demote the last manager of the swarm"
-    reachable = sum(node.manager is not None and node.manager.reachability == REACHABLE for node in staying)
-    needed = len(staying) // 2 + 1
+    if not _has_seat(leaving):
+        return ""
+    seated = [node for node in staying if _has_seat(node)]
+    if not seated:
+        return "no other manager has taken its seat yet: wait until one is reachable"
+    reachable = sum(node.manager is not None and node.manager.reachability == REACHABLE for node in seated)
+    needed = len(seated) // 2 + 1
     if reachable >= needed:
         return ""
     return (
-        f"without it {reachable} of {len(staying)} managers would be reachable and {needed} are needed: "
+        f"without it {reachable} of {len(seated)} managers would be reachable and {needed} are needed: "
         "bring a manager back or demote an unreachable one first"
     )
+
+
+def _has_seat(node: Node) -> bool:
+    return node.manager is not None and bool(node.manager.member)
 
 
 def may_demote(node: Node, managers: Iterable[Node]) -> None:

@@ -33,9 +33,9 @@ from tests.core.swarm.builders import CLUSTER, NOW, moment, node, observed, serv
 BEAT = 5 * SECOND
 
 
-def manager(name: str, reachability: str = REACHABLE, wished: str = MANAGER) -> Node:
-    one = node(name, role=MANAGER)
-    return replace(one, spec=replace(one.spec, role=wished), manager=ManagerStatus(reachability=reachability))
+def manager(name: str, reachability: str = REACHABLE, wished: str = MANAGER, *, seated: bool = True) -> Node:
+    one, status = node(name, role=MANAGER), ManagerStatus(f"member {name}" if seated else "", reachability=reachability)
+    return replace(one, spec=replace(one.spec, role=wished), manager=status)
 
 
 def decided(*nodes: Node) -> dict[str, Node]:
@@ -57,6 +57,20 @@ def test_a_demotion_that_would_lose_quorum_waits_and_says_why() -> None:
     after = decided(manager("a"), manager("b", UNREACHABLE), manager("c", wished="worker"))
     assert after["c"].role == MANAGER
     assert after["c"].error.startswith("without it 1 of 2 managers would be reachable and 2 are needed")
+
+
+def test_a_manager_that_has_left_the_consensus_is_demoted_whoever_else_is_away() -> None:
+    gone = manager("c", UNREACHABLE, wished="worker", seated=False)
+    after = decided(manager("a"), manager("b", UNREACHABLE, seated=False), gone)
+    assert after["c"].role == "worker"
+    after = decided(manager("a"), manager("b"), manager("c", UNREACHABLE, seated=False), manager("d", wished="worker"))
+    assert after["d"].role == "worker", "of the two that decide with it both are there"
+
+
+def test_a_manager_without_a_seat_does_not_stand_in_for_one_that_decides() -> None:
+    after = decided(manager("a", seated=False), manager("b", wished="worker"))
+    assert after["b"].role == MANAGER
+    assert after["b"].error == "no other manager has taken its seat yet: wait until one is reachable"
 
 
 def test_two_demotions_at_once_are_judged_one_after_the_other() -> None:
