@@ -10,7 +10,7 @@ import pytest
 
 from fairlead.lab.machine import Machine
 from tests.support.images import provide
-from tests.support.machines import machine, missing_requirements
+from tests.support.machines import machine, missing_requirements, wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements() or "-")]
 
@@ -139,9 +139,8 @@ def test_what_a_service_uses_cannot_be_removed(host: Machine) -> None:
 
 
 def test_what_a_service_does_is_an_event(host: Machine) -> None:
-    listening = (
-        "timeout 20 docker events --since 5m --filter type=service --filter scope=swarm "
-        "--format '{{.Action}} {{json .Actor.Attributes}}' | grep -m 1 'web.*replicas.new'"
-    )
+    told = "docker events --since 5m --until 0s --filter type=service --filter scope=swarm"
+    told += " --format '{{.Action}} {{json .Actor.Attributes}}'"
     host.sh("docker service scale -d web=3")
-    assert host.sh(listening).stdout == 'update {"name":"web","replicas.new":"3","replicas.old":"2"}\n'
+    update = 'update {"name":"web","replicas.new":"3","replicas.old":"2"}'
+    wait_for(lambda: update in host.sh(told).stdout.splitlines(), what="the event")

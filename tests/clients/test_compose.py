@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.lab.machine import Machine
+from tests.support.machines import wait_for
 
 COMPOSE = "/usr/bin/docker-compose"
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(shutil.which(COMPOSE) is None, reason="needs docker-compose")]
@@ -98,6 +99,10 @@ def _project(host: Machine, folder: Path, name: str, text: str) -> Compose:
     return run
 
 
+def welcomed(host: Machine) -> bool:
+    return "Welcome" in host.sh("curl -s -m 5 http://127.0.0.1:8085/", check=False).stdout
+
+
 def test_a_project_comes_up_is_used_and_goes_without_a_trace(host: Machine, tmp_path: Path) -> None:
     compose = _project(host, tmp_path, "shop", SHOP)
     compose("up -d")
@@ -105,8 +110,8 @@ def test_a_project_comes_up_is_used_and_goes_without_a_trace(host: Machine, tmp_
         listed = compose("ps").stdout
         assert "shop_web_1" in listed
         assert "0.0.0.0:8085->80/tcp,:::8085->80/tcp" in listed
-        assert "db is up" in compose("logs db").stdout
-        assert "Welcome" in host.fetch("http://127.0.0.1:8085/")
+        wait_for(lambda: "db is up" in compose("logs db").stdout, what="what db says")
+        wait_for(lambda: welcomed(host), what="the published port to answer")
         asked = "exec -T web sh -c 'echo $MODE $DB; wget -q -O - www | grep -c title; ping -c 1 -W 2 db; touch /data/x'"
         said = compose(asked).stdout
         assert said.startswith("test db\n1\n")
@@ -129,12 +134,12 @@ def test_services_stop_start_and_are_made_anew_with_their_data(host: Machine, sh
     shop("up -d --force-recreate -t 0")
     assert shop("ps -q db").stdout != before
     assert shop("exec -T db ls /var/lib/db").stdout == "kept\n"
-    assert "Welcome" in host.fetch("http://127.0.0.1:8085/")
+    wait_for(lambda: welcomed(host), what="the published port to answer")
 
 
 def test_a_second_project_joins_the_network_of_the_first_and_scales(guests: Compose) -> None:
     guests("up -d --scale app=3")
-    assert guests("ps").stdout.count("Up (healthy)") == 3
+    wait_for(lambda: guests("ps").stdout.count("Up (healthy)") == 3, 20, "all three to be healthy")
     reached = guests(
         "exec -T --index=2 app sh -c 'ping -c 1 -W 2 shop_web_1; ping -c 1 -W 2 www; cat /etc/hosts'"
     ).stdout

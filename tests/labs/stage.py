@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 import time
@@ -10,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fairlead.lab.machine import Machine
+from fairlead.lab.node import PATIENCE
 from tests.labs.ear import Ear
 from tests.labs.play import Bindings, Step, absent, differences, settled, shuffled_differences
+from tests.labs.terminal import typed_on_a_terminal
 
 TOOLS = f"{Path(__file__).parent / 'tools'}:{Path(sys.executable).parent}"
 PATIENCE_WITH_A_COMMAND = 40.0
@@ -38,7 +39,7 @@ class Stage:
         if step.kind == "@":
             return _daemon(self.machines[step.host], *step.command.split())
         if step.kind == "?":
-            deadline = time.monotonic() + step.patience
+            deadline = time.monotonic() + step.patience * PATIENCE
             while (found := self._run(step)) and time.monotonic() < deadline:
                 time.sleep(0.05)
             return found
@@ -69,11 +70,9 @@ class Stage:
 
     def _on_terminal(self, step: Step, command: str) -> list[str]:
         typed = "".join(f"{self.bindings.fill(line)}\n" for line in step.typed)
-        script = f"script -qefc {shlex.quote(command)} /dev/null"
-        leave = "echo exit;" if typed else ""
-        line = f"{{ sleep 0.5; printf '%s' {shlex.quote(typed)}; {leave} sleep 0.5; }} | {script}"
-        done = self.machines[step.host].sh(line, check=False, timeout=60)
-        return absent(self.bindings, step.expected, done.stdout)
+        text = f"{typed}exit\n" if typed else ""
+        shown = typed_on_a_terminal(self.machines[step.host].command(["sh", "-c", command]), text)
+        return absent(self.bindings, step.expected, shown)
 
 
 def _daemon(machine: Machine, verb: str, *flags: str) -> list[str]:

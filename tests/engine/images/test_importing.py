@@ -61,7 +61,9 @@ async def test_zstd_is_understood(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"no tar at all" * 100, busybox_rootfs()[:200_000], gzip.compress(b"x" * 999)[:-9]]
+    "content",
+    [b"no tar at all" * 100, busybox_rootfs()[:200_000], gzip.compress(b"x" * 999)[:-9]],
+    ids=["no tar", "cut short", "cut short in gzip"],
 )
 async def test_what_is_no_tar_is_refused_and_leaves_nothing(host: Host, content: bytes) -> None:
     with pytest.raises(Invalid, match="invalid tar"):
