@@ -1,8 +1,9 @@
 """The daemon: the one place that knows every room, joins them, and starts and stops them in order.
 
 Boot, in this order, so that nobody sees a half-true world: the state is read, the host's kernel brought in line with
-it, the default networks made, then the API answers, and behind it sandboxes are looked into. Containers run on whatever
-happens to the daemon: stopping it closes the API, finishes what was begun, and leaves them alone.
+it, the default networks made, links of no more use waited for until they are gone, then the API answers, and behind it
+sandboxes are looked into. Containers run on whatever happens to the daemon: stopping it closes the API, finishes what
+was begun, and leaves them alone.
 """
 
 from __future__ import annotations
@@ -227,6 +228,7 @@ async def _settle(engine: Engine, documents: Documents, running: AsyncExitStack)
     await reconcile.complete()
     await engine.overlays.resume()
     await engine.containers.adopt()
+    await engine.fabric.kernel.bury()
 
 
 def _routes(engine: Engine) -> list[Route]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -57,6 +58,10 @@ class LinuxKernel:
 
     async def attempt(self, plan: Plan) -> list[Exception]:
         return await self._worker.run(self._executor.attempt, plan)
+
+    async def bury(self) -> None:
+        """In a thread of its own: plans go on meanwhile."""
+        await asyncio.to_thread(self._reaper.reap)
 
     async def facts(self) -> HostFacts:
         return await self._worker.run(self._facts)

@@ -168,6 +168,14 @@ async def test_attempt_goes_on_and_tells_all_that_failed(kernel: LinuxKernel) ->
     assert link("br1") is None
 
 
+async def test_burying_waits_until_deferred_links_are_gone(kernel: LinuxKernel) -> None:
+    names = [f"br{number}" for number in range(3)]
+    await kernel.apply(Plan(tuple(AddBridge(name) for name in names)))
+    await kernel.apply(Plan(tuple(DelLink(name, deferred=True) for name in names)))
+    await kernel.bury()
+    assert not {link.name for link in await kernel.links()} & set(names)
+
+
 async def test_deferred_links_go_soon_and_together(kernel: LinuxKernel, container: Container) -> None:
     inside = container("c1")
     names = [f"veth{number}" for number in range(20)]
