@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import click
 
+from fairlead.cli.flag_names import flag_names
+
 _LISTS = (
     ("-a", "--attach", "Attach to STDIN, STDOUT or STDERR"),
     ("", "--add-host", "Add a custom host-to-IP mapping (host:ip)"),
@@ -107,13 +109,13 @@ Decorated = Callable[..., object]
 def create_flags(function: Decorated) -> Decorated:
     """Every flag that makes a container, as options of a command; see `create_body.Flags` for their names."""
     for short, long, text in _LISTS:
-        function = click.option(*_names(short, long), multiple=True, help=text)(function)
+        function = click.option(*flag_names(short, long, _ALIASES.get(long, "")), multiple=True, help=text)(function)
     for short, long, text in _TEXTS:
-        function = click.option(*_names(short, long), default="", help=text)(function)
+        function = click.option(*flag_names(short, long), default="", help=text)(function)
     for short, long, text in _NUMBERS:
-        function = click.option(*_names(short, long), type=int, default=None, help=text)(function)
+        function = click.option(*flag_names(short, long), type=int, default=None, help=text)(function)
     for short, long, text in _SWITCHES:
-        function = click.option(*_names(short, long), is_flag=True, help=text)(function)
+        function = click.option(*flag_names(short, long), is_flag=True, help=text)(function)
     function = click.option("--memory-swappiness", type=int, default=-1, help="Tune memory swappiness (0 to 100)")(
         function
     )
@@ -121,8 +123,3 @@ def create_flags(function: Decorated) -> Decorated:
         function
     )
     return click.option("--pull", type=_CHOICES, default="missing", help="Pull image before running")(function)
-
-
-def _names(short: str, long: str) -> list[str]:
-    parameter = long[2:].replace("-", "_")
-    return [name for name in (short, long, _ALIASES.get(long, ""), parameter) if name]

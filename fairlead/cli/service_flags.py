@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import click
 
+from fairlead.cli.flag_names import flag_names
+
 Decorated = Callable[..., object]
 
 TEXTS = (
@@ -98,7 +100,7 @@ CAPABILITIES = (("--cap-add", "Add Linux capabilities"), ("--cap-drop", "Drop Li
 
 def create_flags(function: Decorated) -> Decorated:
     for short, long, help_text in LISTS:
-        function = click.option(*_names(short, long), multiple=True, help=help_text)(function)
+        function = click.option(*flag_names(short, long), multiple=True, help=help_text)(function)
     function = click.option("--env-file", multiple=True, help="Read in a file of environment variables")(function)
     return _shared(function)
 
@@ -112,23 +114,18 @@ def update_flags(function: Decorated) -> Decorated:
 
 def _shared(function: Decorated) -> Decorated:
     for short, long, help_text in TEXTS:
-        function = click.option(*_names(short, long), default=None, help=help_text)(function)
+        function = click.option(*flag_names(short, long), default=None, help=help_text)(function)
     for long, help_text in NUMBERS:
         function = click.option(long, type=int, default=None, help=help_text)(function)
     for long, help_text in RATIOS:
         function = click.option(long, type=float, default=None, help=help_text)(function)
     for short, long, help_text in CHOICES:
         both = f"{long}/--no-{long[2:]}"
-        function = click.option(*_names(short, both), default=None, help=help_text)(function)
+        function = click.option(*flag_names(short, both), default=None, help=help_text)(function)
     for short, long, help_text in SWITCHES:
-        function = click.option(*_names(short, long), is_flag=True, help=help_text)(function)
+        function = click.option(*flag_names(short, long), is_flag=True, help=help_text)(function)
     for long, help_text in CAPABILITIES:
         function = click.option(long, multiple=True, help=help_text)(function)
     function = click.option("--replicas", default=None, help="Number of tasks")(function)
     detach = "Exit immediately instead of waiting for the service to converge"
     return click.option("-d", "--detach/--no-detach", "detach", default=False, help=detach)(function)
-
-
-def _names(short: str, long: str) -> list[str]:
-    parameter = long[2:].partition("/")[0].replace("-", "_")
-    return [name for name in (short, long, parameter) if name]

@@ -31,11 +31,6 @@ class Mode:
         """The network stack belongs to somebody else: the host or another container."""
         return bool(self.container) or self.network == HOST
 
-    @property
-    def own_files(self) -> bool:
-        """The container gets hosts, hostname and resolv.conf of its own."""
-        return not self.container
-
 
 def mode_of(spec: NetworkingSpec) -> Mode:
     """Raises Invalid for a container mode that names nobody."""

@@ -220,17 +220,6 @@ def _frame(source: str, destination: str, port: int, payload: bytes) -> bytes:
 
 
 @contextmanager
-def host_namespace() -> Iterator[None]:
-    """The body runs on a host of its own."""
-    descriptor = netns.make_namespace()
-    try:
-        with netns.entered_descriptor(descriptor):
-            yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
 def named_namespaces(directory: Path) -> Iterator[Path]:
     """A directory for the files of namespaces; all of them are gone afterwards."""
     netns.make_private_mount(directory)

@@ -12,8 +12,9 @@ import pytest
 from fairlead.core.drivers.links import open_link
 from fairlead.core.firewall.fate import Fate
 from fairlead.effects.kernel.linux import LinuxKernel
-from tests.fate.streets import Arrival, Streets, host_namespace, named_namespaces
+from tests.fate.streets import Arrival, Streets, named_namespaces
 from tests.fate.town import UDP, Town
+from tests.support.spaces import host_namespace
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

@@ -23,7 +23,8 @@ from fairlead.model.network import Network
 from fairlead.model.plan import ChangeRules, Plan
 from fairlead.model.ruleset import Transaction
 from tests.core.drivers.builders import endpoint, network
-from tests.fate.streets import host_namespace, named_namespaces
+from tests.fate.streets import named_namespaces
+from tests.support.spaces import host_namespace
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

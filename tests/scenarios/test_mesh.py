@@ -11,9 +11,10 @@ import pytest
 
 from fairlead.effects.kernel.linux import LinuxKernel
 from fairlead.model.plan import AddRoute, Plan, SetLink
-from tests.fate.streets import host_namespace, named_namespaces
+from tests.fate.streets import named_namespaces
 from tests.scenarios.mesh_world import GATEWAY, INGRESS, NODES, PUBLISHED, TARGET, MeshWorld
 from tests.support.answering import Answer, answerers, ask, ask_by_datagram, connect, read_answer
+from tests.support.spaces import host_namespace
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

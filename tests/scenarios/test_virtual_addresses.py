@@ -28,8 +28,9 @@ from fairlead.model.network import Address
 from fairlead.model.plan import AddAddress, AddBridge, AddVeth, ChangeRules, Operation, Plan, SetLink, SetSysctl
 from fairlead.model.ruleset import Transaction
 from tests.effects.kernel.conftest import run
-from tests.fate.streets import host_namespace, named_namespaces
+from tests.fate.streets import named_namespaces
 from tests.support.answering import Answerers, answerers, ask, ask_by_datagram, connect, read_answer
+from tests.support.spaces import host_namespace
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

@@ -19,7 +19,7 @@ from fairlead.effects.kernel.places import Place
 from fairlead.model.network import Address
 from fairlead.model.plan import Plan
 from fairlead.model.ruleset import Transaction
-from tests.fate.streets import host_namespace, named_namespaces
+from tests.fate.streets import named_namespaces
 from tests.scenarios.test_virtual_addresses import (
     BACKENDS,
     NUMBERS,
@@ -35,6 +35,7 @@ from tests.scenarios.test_virtual_addresses import (
     test_who_leaves_keeps_connections_and_gets_no_new_ones,
 )
 from tests.support.answering import answerers, ask, ask_by_datagram, read_answer
+from tests.support.spaces import host_namespace
 
 pytestmark = pytest.mark.stock_kernel
 

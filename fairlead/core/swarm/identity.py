@@ -7,7 +7,7 @@ invited. An unlock key is `SWMKEY-1-<43 digits of base 64>`: 32 bytes. Both are 
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -21,7 +21,7 @@ from fairlead.model.swarm.node import MANAGER, WORKER
 TOKEN, UNLOCK = "SWMTKN-1-", "SWMKEY-1-"
 SECRET_BYTES, UNLOCK_BYTES = 16, 32
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_DIGEST_DIGITS, _SECRET_DIGITS, _UNLOCK_DIGITS = 50, 25, 43
+_DIGEST_DIGITS, _SECRET_DIGITS = 50, 25
 EARLIEST, LATEST = 0.5, 0.8
 """A certificate is made anew between these parts of its life, so that not all nodes ask at once."""
 
@@ -85,17 +85,6 @@ def unlock_key(chance: bytes) -> str:
     if len(chance) != UNLOCK_BYTES:
         raise ValueError(f"an unlock key has {UNLOCK_BYTES} bytes, not {len(chance)}")
     return UNLOCK + b64encode(chance).decode().rstrip("=")
-
-
-def parse_unlock_key(text: str) -> bytes:
-    """The 32 bytes. Raises Invalid."""
-    text = text.strip()
-    try:
-        if text.startswith(UNLOCK) and len(text) == len(UNLOCK) + _UNLOCK_DIGITS:
-            return b64decode(text.removeprefix(UNLOCK) + "=", validate=True)
-    except ValueError:
-        pass
-    raise Invalid("invalid unlock key: it begins with SWMKEY-1- and has 43 characters behind that")
 
 
 # --- certificates ---------------------------------------------------------------------------------

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from fairlead.effects.kernel import netns
 from tests.effects.etcd.house import House, Manager
+from tests.support.spaces import host_namespace, skip_without_root
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if os.geteuid() != 0 and here in item.path.parents:
-            item.add_marker(pytest.mark.skip(reason="needs root"))
+    skip_without_root(items, Path(__file__).parent)
 
 
 @pytest.fixture
 def host() -> Iterator[None]:
-    descriptor = netns.make_namespace()
-    try:
-        with netns.entered_descriptor(descriptor):
-            yield
-    finally:
-        os.close(descriptor)
+    with host_namespace():
+        yield
 
 
 @pytest.fixture

@@ -14,26 +14,20 @@ import pytest
 
 from fairlead.effects.kernel import netns
 from fairlead.effects.kernel.linux import LinuxKernel
+from tests.support.spaces import host_namespace, skip_without_root
 
 OWNER = "fairlead-test"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if os.geteuid() != 0 and here in item.path.parents:
-            item.add_marker(pytest.mark.skip(reason="needs root"))
+    skip_without_root(items, Path(__file__).parent)
 
 
 @pytest.fixture(autouse=True)
 def host() -> Iterator[None]:
     """The thread of the test, and every thread it starts, lives in a fresh namespace until the test is over."""
-    descriptor = netns.make_namespace()
-    try:
-        with netns.entered_descriptor(descriptor):
-            yield
-    finally:
-        os.close(descriptor)
+    with host_namespace():
+        yield
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,24 +11,18 @@ import pytest
 from fairlead.effects.kernel import netns
 from tests.effects.kernel.conftest import run
 from tests.engine.networking.house import House
+from tests.support.spaces import host_namespace, skip_without_root
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if os.geteuid() != 0 and here in item.path.parents:
-            item.add_marker(pytest.mark.skip(reason="needs root"))
+    skip_without_root(items, Path(__file__).parent)
 
 
 @pytest.fixture
 def host() -> Iterator[None]:
-    descriptor = netns.make_namespace()
-    try:
-        with netns.entered_descriptor(descriptor):
-            run("ip", "link", "set", "lo", "up")
-            yield
-    finally:
-        os.close(descriptor)
+    with host_namespace():
+        run("ip", "link", "set", "lo", "up")
+        yield
 
 
 @pytest.fixture

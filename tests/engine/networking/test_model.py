@@ -21,6 +21,7 @@ from fairlead.model.errors import Refusal
 from tests.effects.kernel.conftest import run
 from tests.engine import builders
 from tests.engine.networking.house import House, Killed
+from tests.support.spaces import host_namespace
 
 NETWORKS = {"tiny": "10.1.0.0/30", "mid": "10.2.0.0/29", "wide": "10.3.0.0/24"}
 CONTAINERS = ("c1", "c2", "c3")
@@ -112,14 +113,12 @@ class Model:
 def test_any_sequence_of_verbs(steps: list[tuple[str, str, str, tuple[int, bool] | None]]) -> None:
     if os.geteuid() != 0:
         return
-    descriptor = netns.make_namespace()
     root = Path(tempfile.mkdtemp(prefix=f"house-{os.getpid()}-"))
     try:
-        with netns.entered_descriptor(descriptor):
+        with host_namespace():
             run("ip", "link", "set", "lo", "up")
             asyncio.run(play(root, steps))
     finally:
-        os.close(descriptor)
         netns.unmount(root / "exec" / "netns")
         shutil.rmtree(root)
 

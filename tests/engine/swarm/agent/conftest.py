@@ -16,6 +16,7 @@ from fairlead.lab import cgroups
 from tests.effects.kernel.conftest import run
 from tests.engine.swarm.agent.member import Member
 from tests.support.machines import missing_requirements
+from tests.support.spaces import host_namespace
 
 
 @pytest.fixture
@@ -23,13 +24,11 @@ def own_host(tmp_path: Path) -> Iterator[Path]:
     """The thread of the test, and every thread and process it starts, lives in a fresh network namespace."""
     if missing := missing_requirements():
         pytest.skip(missing)
-    descriptor = netns.make_namespace()
     try:
-        with netns.entered_descriptor(descriptor):
+        with host_namespace():
             run("ip", "link", "set", "lo", "up")
             yield tmp_path
     finally:
-        os.close(descriptor)
         _leave_nothing(tmp_path)
 
 
