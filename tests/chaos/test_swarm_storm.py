@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import pytest
@@ -46,7 +46,7 @@ def test_random_faults_among_random_verbs() -> None:
 def play(house: Swarm, seed: int, count: int) -> None:
     chance = random.Random(seed)
     storm, faults, history = Storm(house, CLIENTS, seed), Faults(house, seed), History()
-    before = left_over(house)
+    before = furnished(house)
     done = 0
     while done < count:
         with storm.raging(PAUSE), faults.mended():
@@ -57,7 +57,7 @@ def play(house: Swarm, seed: int, count: int) -> None:
         look(house, storm, history, f"seed {seed}, after {done} faults", faults.history)
     print(f"seed {seed}: {storm.acknowledged} acknowledged verbs, {history.transactions} transactions, {done} faults")
     storm.clear(house.managers[0])
-    wait_for(lambda: left_over(house) == before, REST_SECONDS, "everything to be gone with its services")
+    wait_for_nothing_more(house, before, f"seed {seed}")
 
 
 def look(house: Swarm, storm: Storm, history: History, when: str, struck: Sequence[str]) -> None:
@@ -77,6 +77,18 @@ def wait_for_rest(house: Swarm, expected: dict[str, int], when: str) -> None:
         if time.monotonic() > deadline:
             pytest.fail(f"{when}: no rest: {'; '.join(found)}")
         time.sleep(0.2)
+
+
+def wait_for_nothing_more(house: Swarm, before: Mapping[str, object], when: str) -> None:
+    """Until nothing is there that was not there before."""
+    deadline = time.monotonic() + REST_SECONDS * PATIENCE
+    while (found := left_over(house)) != before:
+        if time.monotonic() > deadline:
+            more = "\n".join(
+                f"{where}: {before[where]} became {now}" for where, now in found.items() if now != before[where]
+            )
+            pytest.fail(f"{when}: not everything goes with its services:\n{more}")
+        time.sleep(0.5)
 
 
 def unrest(house: Swarm, expected: dict[str, int]) -> list[str]:
@@ -100,6 +112,23 @@ def unrest(house: Swarm, expected: dict[str, int]) -> list[str]:
             states = " ".join(f"{one['Slot']}:{one['Status']['State']}/{one['DesiredState']}" for one in mine)
             found.append(f"{name}: {len(places)} of {replicas} run ({states})")
     return found
+
+
+def furnished(house: Swarm) -> dict[str, object]:
+    """What is there of a swarm without services, once every host has its end of the mesh: a namespace for the ingress
+    network, and one to answer in."""
+    folders = [host.directory / "exec/netns" for host in house.hosts]
+    wait_for(
+        lambda: all(len(list(one.glob("*"))) == 2 for one in folders), 30, "every host to have its end of the mesh"
+    )
+    seen: list[dict[str, object]] = [{}]
+
+    def steady() -> bool:
+        seen.append(left_over(house))
+        return seen[-1] == seen[-2]
+
+    wait_for(steady, 30, "all to be at rest")
+    return seen[-1]
 
 
 def left_over(house: Swarm) -> dict[str, object]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,9 +22,9 @@ class Doomed:
 
     def add(self, path: Path) -> None:
         """Move a tree of the same file system aside; missing is fine. `sweep` deletes it. Any thread may call this."""
-        grave = Path(tempfile.mkdtemp(dir=self._directory))
         with suppress(FileNotFoundError):
-            os.rename(path, grave / "tree")
+            # In one step: a folder made for it first could be swept away before it is filled.
+            os.rename(path, self._directory / os.urandom(8).hex())
 
     def sweep(self) -> None:
         """Delete in the background what was added; call it on the event loop."""
