@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 
 from fairlead.core import sandbox as routes
 from fairlead.core.balance import mesh
+from fairlead.core.balance.near import Legs
 from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService, Turnover
 from fairlead.core.balance.ways import NAME
 from fairlead.engine.ports import Kernel
@@ -35,6 +36,13 @@ class Doors:
         self._tasks: dict[MeshKey, dict[Address, None]] = {}
         self._at: dict[Address, Sandbox] = {}
         self._written: dict[str, tuple[mesh.Door, frozenset[Entrance]]] = {}
+        self._legs: dict[str, Legs] = {}
+        self.moved: Callable[[], Awaitable[None]] | None = None
+        """Who wants to know that `legs` are others."""
+
+    def legs(self) -> Legs:
+        """Tasks of this host that answer by docker_gwbridge."""
+        return {address: leg for legs in self._legs.values() for address, leg in legs.items()}
 
     async def entrances(self, nodes: Iterable[Entrance]) -> None:
         """All nodes' ends of the mesh."""
@@ -90,9 +98,21 @@ class Doors:
             self._written.pop(sandbox.ns, None)
             if sandbox.container_id in self._state.sandboxes:
                 _log.error("the routing mesh: %s", fault, extra={"sandbox": sandbox.id})
+        before = self._legs.get(sandbox.id)
+        self._legs[sandbox.id] = self._legs_of(door, sandbox)
+        if self.moved is not None and before != self._legs[sandbox.id]:
+            await self.moved()
+
+    def _legs_of(self, door: mesh.Door, sandbox: Sandbox) -> Legs:
+        """Where its ingress addresses are reached by docker_gwbridge, if that is its way out."""
+        endpoints = self._state.endpoints_of(sandbox.container_id)
+        legs = {address.ip for endpoint in endpoints if endpoint.egress for address in endpoint.addresses}
+        found = ((own.ip, door.answers.get(own.version)) for own in door.addresses)
+        return {address: leg for address, leg in found if leg in legs}
 
     def forget(self, sandbox: Sandbox) -> None:
         self._written.pop(sandbox.ns, None)
+        self._legs.pop(sandbox.id, None)
         for address in [address for address, there in self._at.items() if there.id == sandbox.id]:
             del self._at[address]
 

@@ -16,9 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from fairlead.core.balance import mesh
-from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService, Turnover
-from fairlead.core.balance.ways import NAME
+from fairlead.core.balance import mesh, near
+from fairlead.core.balance.mesh_roster import Mesh, News
+from fairlead.core.balance.service import Entrance, MeshKey, Turnover
+from fairlead.core.balance.ways import FAMILY, NAME
 from fairlead.engine import egress, records
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.publish import holds
@@ -45,10 +46,12 @@ class Ingress:
     def __init__(self, fabric: Fabric, sandboxes: Sandboxes) -> None:
         self._fabric, self._sandboxes = fabric, sandboxes
         self._start = SandboxStart(fabric)
-        self._mesh = mesh.Mesh()
+        self._mesh = Mesh()
         self._turn = asyncio.Lock()
         self._furnished, self._told = False, False
         fabric.upkeep.in_sandboxes.append(self._rewrite)
+        fabric.upkeep.on_host[near.NAME] = self._rewrite_host
+        fabric.balancing.doors.moved = self._follow_legs
 
     # --- the node's part --------------------------------------------------------------------------
 
@@ -72,6 +75,8 @@ class Ingress:
         async with self._turn:
             await self._sandboxes.stop(INGRESS)
             self._furnished = False
+            gone = Transaction(FAMILY, near.NAME, destroy=True)
+            await self._fabric.kernel.attempt(Plan((ChangeRules(gone),)))
 
     async def _make(self, network: Network, addresses: Iterable[IPv4Address | IPv6Address]) -> None:
         by_version = {address.version: str(address) for address in addresses}
@@ -87,8 +92,16 @@ class Ingress:
             if sandbox.container_id == INGRESS and self._furnished:
                 await self._write(sandbox)
 
+    async def _rewrite_host(self) -> None:
+        """Somebody else has changed the host's table."""
+        async with self._turn:
+            sandbox = self._fabric.state.sandboxes.get(INGRESS)
+            if sandbox is not None and self._furnished:
+                await self._write_host(sandbox)
+
     async def _furnish(self) -> None:
         sandbox = self._fabric.state.sandboxes[INGRESS]
+        await self._write_host(sandbox)
         await self._write(sandbox)
         self._furnished = True
         await self._publish(self._mesh.shown)
@@ -102,6 +115,16 @@ class Ingress:
         forwards = (SetSysctl(path, "1", sandbox.ns) for path in paths)
         await self._fabric.kernel.apply(Plan((ChangeRules(written, sandbox.ns), *forwards)))
         self._fabric.kernel.guard(sandbox.ns, NAME)
+
+    async def _write_host(self, sandbox: Sandbox) -> None:
+        """All that the host leads to tasks of its own by, in place of whatever stands there."""
+        if near.FEATURE not in self._fabric.host.facts.features:
+            return
+        _, outer = self._legs(sandbox)
+        own = near.sandbox_elements(address.ip for address in outer.addresses)
+        elements = (*own, *self._mesh.host_elements(_phase(sandbox)))
+        written = Transaction(FAMILY, near.NAME, replace=near.table(), add=elements)
+        await self._fabric.kernel.apply(Plan((ChangeRules(written),)))
 
     def _endpoint(self, network_id: str) -> Endpoint | None:
         if INGRESS not in self._fabric.state.sandboxes:
@@ -120,20 +143,38 @@ class Ingress:
         """All nodes' ends of the mesh, this one's included: each time all of them."""
         await self._fabric.balancing.doors.entrances(nodes.values())
 
-    async def mesh(self, told: Mapping[MeshKey, MeshService | Turnover[MeshBackend] | None]) -> None:
+    async def mesh(self, told: Mapping[MeshKey, News]) -> None:
         """These ports are shown by this node and lead there from now on; None: no longer shown."""
         await self._fabric.balancing.doors.services(told)
         async with self._turn:
-            change, self._told = self._mesh.change(told), True
-            sandbox = self._fabric.state.sandboxes.get(INGRESS)
+            self._told = True
+            sandbox = await self._change(told)
             if sandbox is None:
                 return
             if not self._furnished:
                 await self._furnish()
-            elif change:
-                await self._fabric.kernel.apply(Plan((ChangeRules(change.transaction(_phase(sandbox)), sandbox.ns),)))
             if whole := [key for key, news in told.items() if not isinstance(news, Turnover)]:
                 await self._publish(whole)
+
+    async def _follow_legs(self) -> None:
+        """Tasks of this node are reached otherwise than before."""
+        async with self._turn:
+            await self._change({})
+
+    async def _change(self, told: Mapping[MeshKey, News]) -> Sandbox | None:
+        """Take it up, and carry it out where the tables are known. Returns the sandbox, if there is one."""
+        sandbox = self._fabric.state.sandboxes.get(INGRESS)
+        can = near.FEATURE in self._fabric.host.facts.features
+        legs = self._fabric.balancing.doors.legs() if can else {}
+        change = self._mesh.change(told, legs, _phase(sandbox) if sandbox else 0)
+        if sandbox is not None and self._furnished and change:
+            if change.host is None:
+                await self._write_host(sandbox)
+            inside = ChangeRules(change.sandbox.transaction(_phase(sandbox)), sandbox.ns)
+            host = ChangeRules(change.host) if change.host else None
+            rules = (each for each in (host, inside) if each is not None and each.transaction)
+            await self._fabric.kernel.apply(Plan((*rules, *change.flows)))
+        return sandbox
 
     async def complete(self) -> None:
         """All ports that are shown anywhere have been told since the start: what an earlier life showed beyond them is

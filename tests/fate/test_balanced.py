@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_interface
 import pytest
 
 from fairlead.core.balance import mesh
+from fairlead.core.balance.mesh_roster import Mesh
 from fairlead.core.balance.service import Backend, Entrance, MeshBackend, MeshKey, MeshService, VirtualService
 from fairlead.core.balance.virtual import Services, sandbox_table
 from fairlead.core.firewall.fate import ESTABLISHED, HERE, Fate, Flow, Host, Packet, Ruleset, follow
@@ -146,7 +147,7 @@ NODE = {4: ip_address("172.18.0.2"), 6: ip_address("fd18::2")}
 
 def come_in(version: int, port: int = 8080, snat: bool = False) -> Fate:
     backends = tuple(MeshBackend(address, 80) for address in OWN.values())
-    known = mesh.Mesh()
+    known = Mesh()
     known.change({MeshKey(8080): MeshService(MeshKey(8080), backends, snat=snat)})
     rules = Ruleset((mesh.ingress_table("eth1", "eth0"), tuple(known.elements())))
     return follow(Packet(CLIENT[version], NODE[version], dport=port), "eth1", rules, END)

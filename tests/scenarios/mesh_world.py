@@ -19,6 +19,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from pathlib import Path
 
 from fairlead.core.balance import mesh
+from fairlead.core.balance.mesh_roster import Mesh
 from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService
 from fairlead.core.firewall.elements import endpoint_elements, network_elements
 from fairlead.core.firewall.ground import settings
@@ -58,7 +59,7 @@ class MeshWorld:
     served: Answerers
     version: int
     places: dict[str, str] = field(default_factory=dict)
-    known: dict[str, mesh.Mesh] = field(default_factory=lambda: {node: mesh.Mesh() for node in NODES})
+    known: dict[str, Mesh] = field(default_factory=lambda: {node: Mesh() for node in NODES})
 
     # --- addresses --------------------------------------------------------------------------------
 
@@ -172,7 +173,7 @@ class MeshWorld:
         keys = [MeshKey(PUBLISHED, protocol) for protocol in ("tcp", "udp")]
         told = {key: MeshService(key, backends, snat=snat) for key in keys}
         for node in NODES:
-            change = self.known[node].change(told).transaction(phase=0)
+            change = self.known[node].change(told).sandbox.transaction(phase=0)
             await self.do([ChangeRules(change, self.places[f"ingress-{node}"])])
 
 

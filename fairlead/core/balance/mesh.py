@@ -9,7 +9,8 @@ task as the virtual addresses do (`ways`). Each translates the destination alone
 of its own and of its containers' connections, as ever, and the ingress sandbox does where the user asked for `snat`.)
 
 So the packet that reaches the task bears the client's address, and the answer must leave by the same node, whose
-translations it needs. What tells the nodes apart is the hardware address that the packet came from (`entrance`):
+translations it needs. (A task of the very node that the client entered is reached without all this: `near`.) What tells
+the nodes apart is the hardware address that the packet came from (`entrance`):
 
 - arriving, the connection is marked with the entrance's number, and its destination becomes the address that answers
   are sent from anyway, so that a server that does not look (UDP) answers from the right one;
@@ -22,13 +23,11 @@ service shows, and the task begins none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 
-from fairlead.core.balance.pool import Change
-from fairlead.core.balance.roster import Roster, Tasks, Told
-from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService, Turnover
+from fairlead.core.balance.service import Entrance, MeshKey
 from fairlead.core.balance.virtual import rejections
 from fairlead.core.balance.ways import (
     ADDRESS,
@@ -256,49 +255,3 @@ def _egress_table(ifname: str) -> Table:
     aim = SetPayload(Payload("ether", "daddr"), MapLookup((mark,), "entrances"))
     aimed = Chain("aimed", (Rule((aim,), "to the entrance"),), "filter", "egress", FILTER, device=ifname)
     return Table("netdev", TASK_TABLE, (Set("entrances", ("mark",), ("ether_addr",)),), (aimed,))
-
-
-# --- all ports together ---------------------------------------------------------------------------
-
-
-class Mesh:
-    """All ports that a node shows, and the addresses of tasks that are gone."""
-
-    def __init__(self) -> None:
-        self._roster: Roster[MeshKey] = Roster(port_key, lambda _: FAMILIES, _gone)
-        self.shown: dict[MeshKey, str] = {}
-        """The names of the services that show them."""
-
-    @property
-    def gone(self) -> Collection[Address]:
-        return self._roster.gone
-
-    def elements(self, phase: int = 0) -> Iterator[Element]:
-        """All that the ingress sandbox holds. `phase` is any number of the node's own."""
-        return self._roster.elements(phase)
-
-    def change(self, told: Mapping[MeshKey, MeshService | Turnover[MeshBackend] | None]) -> Change:
-        """What the ingress sandbox goes through for it. A turnover costs what its tasks cost, whatever the number of
-        the others."""
-        for key, news in told.items():
-            if isinstance(news, MeshService):
-                self.shown[key] = news.service
-            elif news is None:
-                self.shown.pop(key, None)
-        return self._roster.change({key: _read(news) for key, news in told.items()})
-
-
-def _read(news: MeshService | Turnover[MeshBackend] | None) -> Told | Tasks | None:
-    if isinstance(news, MeshService):
-        leaving: Tasks = {address: ((address, 0), 0) for address in news.leaving}
-        head = (Element("snat", port_key(news.key)),) if news.snat else ()
-        return Told(news.algorithm, head, {**leaving, **_read_tasks({one.address: one for one in news.backends})})
-    return None if news is None else _read_tasks(news.tasks)
-
-
-def _read_tasks(tasks: Mapping[Address, MeshBackend | None]) -> Tasks:
-    return {address: ((address, one.port), one.weight) if one else None for address, one in tasks.items()}
-
-
-def _gone(address: Address) -> Element:
-    return Element(f"gone{address.version}", (address,))

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.core.balance.mesh import Mesh, port_key
+from fairlead.core.balance.mesh import port_key
+from fairlead.core.balance.mesh_roster import Mesh, MeshChange
 from fairlead.core.balance.service import (
     ALGORITHMS,
     ROUND_ROBIN,
@@ -121,7 +122,8 @@ class Model:
 def check(begin: Services | Mesh, told: list[dict[Any, Any]], phase: int) -> None:
     table, model = dict[tuple[str, Key], Data](), Model()
     for news in told:
-        apply(table, begin.change(news).transaction(phase))
+        change = begin.change(news)
+        apply(table, (change.sandbox if isinstance(change, MeshChange) else change).transaction(phase))
         model.follow(news)
         assert table == {(one.set, one.key): one.data for one in begin.elements(phase)}
         assert set(begin.gone) == model.ever - model.alive

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 
-from fairlead.core.balance.mesh import Mesh
+from fairlead.core.balance.mesh_roster import Mesh
 from fairlead.core.balance.pool import Change
 from fairlead.core.balance.service import MeshKey, Turnover
 from fairlead.core.balance.virtual import Services
@@ -72,7 +72,7 @@ class Node:
         for named in differences.named:
             self.zone.put(Entry(named.owner, named.names, named.addresses, named.reverse))
         vips, ports = self.balanced.change(differences.services)
-        virtual, mesh = self.virtual.change(vips), self.mesh.change(ports)
+        virtual, mesh = self.virtual.change(vips), self.mesh.change(ports).sandbox
         return Touched(virtual, mesh, self.stations.changes(), differences)
 
     def come(self, number: int) -> Touched:

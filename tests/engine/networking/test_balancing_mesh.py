@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService
-from fairlead.model.endpoint import PortRequest
+from fairlead.model.endpoint import Endpoint, PortRequest
 from fairlead.model.errors import Refusal
 from fairlead.model.sandbox import INGRESS
+from tests.effects.kernel.conftest import run
 from tests.engine.networking.hosts import Hosts, Node, hosts, swarm_network
-from tests.support.answering import Answer, Answerers, answerers, ask, connect
+from tests.support.answering import Answer, Answerers, answerers, ask, connect, read_answer
 
 PUBLISHED, TARGET = 8080, 80
 TIMESTAMPS = 12
@@ -59,9 +60,13 @@ async def tell(world: Hosts, *tasks: str) -> None:
 
 
 def end(node: Node) -> Entrance:
-    inner = next(each for each in node.state.endpoints_of(INGRESS) if not each.egress)
-    assert inner.ipv4
-    return Entrance(inner.mac, inner.ipv4.ip)
+    found = inner(node)
+    assert found.ipv4
+    return Entrance(found.mac, found.ipv4.ip)
+
+
+def inner(node: Node) -> Endpoint:
+    return next(each for each in node.state.endpoints_of(INGRESS) if not each.egress)
 
 
 async def test_every_host_shows_the_port_and_the_task_sees_the_client(world: tuple[Hosts, Answerers]) -> None:
@@ -79,6 +84,60 @@ async def test_containers_of_a_host_may_ask_it(world: tuple[Hosts, Answerers]) -
             await node.run("web")
         assert ask(node.ns("web"), str(node.address), PUBLISHED).name == "task"
     assert ask(made.nodes[1].ns("task"), str(made.nodes[1].address), PUBLISHED).name == "task"
+
+
+async def test_a_task_of_the_host_itself_is_reached_without_a_detour(world: tuple[Hosts, Answerers]) -> None:
+    """With the ingress sandbox off its network: by clients of every kind, which the task sees as it ever did."""
+    made, _ = world
+    first, second = made.nodes
+    with second.inside():
+        await second.run("web")
+    run("ip", "link", "set", inner(second).ifname, "down", ns=second.state.sandboxes[INGRESS].ns)
+    assert ask(first.place, str(second.address), PUBLISHED) == Answer("task", str(first.address))
+    for place, address in ((second.place, "127.0.0.1"), (second.ns("web"), second.address), (second.ns("task"), TASK)):
+        asked = str(second.address) if address == TASK else str(address)
+        assert ask(place, asked, PUBLISHED).name == "task", (place, asked)
+
+
+async def test_every_task_has_its_share_wherever_it_runs(world: tuple[Hosts, Answerers]) -> None:
+    made, served = world
+    first, second = made.nodes
+    with first.inside():
+        await first.put("other", ingress="10.0.0.10")
+    served.serve("other", first.ns("other"), TARGET)
+    await made.meet("ingress")
+    await tell(made, TASK, "10.0.0.10")
+    for client, node in ((first, second), (second, first)):
+        answers = [ask(client.place, str(node.address), PUBLISHED) for _ in range(20)]
+        assert {answer.client for answer in answers} == {str(client.address)}
+        assert 8 <= [answer.name for answer in answers].count("task") <= 12
+
+
+async def test_a_task_that_answers_by_another_network_is_reached_over_the_ingress_network(
+    world: tuple[Hosts, Answerers],
+) -> None:
+    made, _ = world
+    first, second = made.nodes
+    with second.inside():
+        await second.network("elsewhere", "172.30.0.0/24")
+        await second.connect("elsewhere", "task")
+    assert ask(first.place, str(second.address), PUBLISHED) == Answer("task", str(first.address))
+    with second.inside():
+        await second.disconnect("elsewhere", "task")
+    assert ask(first.place, str(second.address), PUBLISHED) == Answer("task", str(first.address))
+
+
+async def test_connections_to_a_task_of_the_host_that_is_gone_are_reset(world: tuple[Hosts, Answerers]) -> None:
+    made, _ = world
+    first, second = made.nodes
+    with connect(first.place, str(second.address), PUBLISHED) as held:
+        assert read_answer(held).name == "task"
+        leg = second.endpoint("task", "docker_gwbridge")
+        run("ip", "link", "set", leg.host_ifname, "down", ns=second.place)
+        await tell(made)
+        held.sendall(b"anybody?")
+        with pytest.raises(ConnectionResetError):
+            held.recv(64)
 
 
 async def test_a_port_of_the_mesh_is_nobody_elses(world: tuple[Hosts, Answerers]) -> None:

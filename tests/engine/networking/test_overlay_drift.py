@@ -130,3 +130,18 @@ async def test_the_mesh(world: tuple[Hosts, Answerers]) -> None:
         run("nft", "flush", "ruleset", ns=ns)
         await again(ns, before)
         assert ask(second.place, str(first.address), PUBLISHED).name == "task"
+
+
+@pytest.mark.parametrize(
+    "loss", ["flush ruleset", "delete table inet fairlead-near", "flush map inet fairlead-near slots4"]
+)
+async def test_the_hosts_own_way_to_its_tasks(world: tuple[Hosts, Answerers], loss: str) -> None:
+    made, _ = world
+    first, second = made.nodes
+    before = inside(second.place, "nft", "-s", "list", "table", "inet", "fairlead-near").stdout
+    assert "172.18.0." in before
+    run("nft", *loss.split(), ns=second.place)
+    async with asyncio.timeout(WITHIN):
+        while inside(second.place, "nft", "-s", "list", "table", "inet", "fairlead-near").stdout != before:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert ask(first.place, str(second.address), PUBLISHED).name == "task"
