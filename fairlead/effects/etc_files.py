@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
 from pathlib import Path
+
+_CHUNK = 1 << 16
 
 
 class EtcFiles:
@@ -13,16 +14,17 @@ class EtcFiles:
     sees the file that was mounted, not the name."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root = str(root)
 
     def of_host(self, path: str) -> str:
         """The text of one of the host's own files; "" when there is none."""
-        with suppress(OSError):
-            return Path(path).read_text(errors="replace")
-        return ""
+        try:
+            return _content(path).decode(errors="replace")
+        except OSError:
+            return ""
 
     def path(self, container_id: str, name: str) -> str:
-        return str(self._root / container_id / name)
+        return f"{self._root}/{container_id}/{name}"
 
     def read(self, container_id: str, name: str) -> str:
         """The text as it is now; "" when it was never written."""
@@ -34,7 +36,7 @@ class EtcFiles:
         try:
             self._write(path, text.encode())
         except FileNotFoundError:
-            (self._root / container_id).mkdir(parents=True, exist_ok=True, mode=0o710)
+            Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o710)
             self._write(path, text.encode())
         return path
 
@@ -50,3 +52,15 @@ class EtcFiles:
             os.ftruncate(descriptor, len(content))
         finally:
             os.close(descriptor)
+
+
+def _content(path: str) -> bytes:
+    """By bare system calls: every verb on a network reads some of these files, and `open` takes three times as long."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(descriptor, _CHUNK):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)

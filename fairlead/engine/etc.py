@@ -103,9 +103,10 @@ class Etc:
         source, host = self._host_resolv_conf(setting)
         return resolv.build(host, self.wishes(container), setting, ipv6=ipv6, source=source)
 
-    def replace_resolv_conf(self, container: Container, before: SandboxResolvConf, after: SandboxResolvConf) -> None:
+    def replace_resolv_conf(self, container: Container, before: Setting, after: SandboxResolvConf, ipv6: bool) -> None:
         """Bring the file of a running container up to date, unless somebody has changed it."""
-        if self._files.read(container.id, RESOLV_CONF) == before.text:
+        now = self._files.read(container.id, RESOLV_CONF)
+        if now != after.text and now == self.resolv_conf(container, before, ipv6).text:
             self._files.write(container.id, RESOLV_CONF, after.text)
 
     def _host_resolv_conf(self, setting: Setting) -> tuple[str, ResolvConf]:

@@ -89,7 +89,7 @@ class Networks:
     async def make(self, network: Network, around: Neighbourhood) -> None:
         """Intend, do, commit. On failure the kernel is as it was and nothing is written."""
         fabric = self._fabric
-        await fabric.store.commit([journal.intend(network)])
+        await fabric.store.write([journal.intend(network)])
         try:
             if network.ipv6:
                 await forwarding.turn_on(fabric, [network])
@@ -119,10 +119,12 @@ class Networks:
     async def unmake(self, network: Network) -> None:
         """Forget it, then take it out of the kernel; what refuses to go stays intended for the next boot."""
         fabric = self._fabric
-        await fabric.store.commit(journal.unmade(network))
+        durable = await fabric.store.write(journal.unmade(network))
         self._state.drop_network(network.id)
         fabric.claims.addresses.forget(network.id)
-        if faults := await self._clear(network):
+        faults = await self._clear(network)
+        await durable
+        if faults:
             _log.error("a network was not wholly removed: %s", faults[0], extra={"network": network.name})
         else:
             fabric.store.post([journal.settle(network)])

@@ -5,7 +5,7 @@ Every method that may block is a coroutine. Errors are those of `fairlead.model.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -61,14 +61,20 @@ class Entropy(Protocol):
 
 
 class Store(Protocol):
-    """Durable documents by kind and id. A commit is atomic and survives `kill -9` once it returned.
-
-    Commits that wait at the same time are written together.
-    """
+    """Durable documents by kind and id. What is asked for is written in that order, each call all or nothing; calls
+    that wait at the same time are written together."""
 
     def load(self) -> Mapping[str, Mapping[str, bytes]]: ...
 
-    async def commit(self, changes: Sequence[Change]) -> None: ...
+    async def commit(self, changes: Sequence[Change]) -> None:
+        """On the disk when it returns, and so over a power cut: what may be acknowledged."""
+        ...
+
+    async def write(self, changes: Sequence[Change]) -> Awaitable[None]:
+        """Kept over `kill -9` when it returns: what must be known before the kernel changes, which has forgotten
+        everything after a power cut. What it returns has come when it is kept over that too; it may be left alone where
+        a later commit is waited for."""
+        ...
 
     def post(self, changes: Sequence[Change]) -> None:
         """Write them soon, before every commit that is asked for later. For what a crash may take back."""

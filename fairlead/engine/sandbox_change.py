@@ -50,8 +50,9 @@ class SandboxChange:
             sandbox = await self._listen(container, sandbox, before, after)
             undo.push_async_callback(fabric.store.commit, self._as_it_was(container, before, after))
             written = [change for endpoint in _changed(before, after) for change in _begun(endpoint, claimed)]
-            await fabric.store.commit([*written, records.put(wishes), records.put(sandbox)])
+            durable = await fabric.store.write([*written, records.put(wishes), records.put(sandbox)])
             await self._wire(sandbox, before, after)
+            await durable
             undo.pop_all()
         fabric.state.attachments[container.id] = wishes
         fabric.state.sandboxes[container.id] = sandbox
@@ -101,7 +102,7 @@ class SandboxChange:
             return sandbox
         conf = fabric.etc.resolv_conf(container, new, sandbox.ipv6)
         listening = await fabric.resolvers.open(sandbox, conf.upstreams)
-        fabric.etc.replace_resolv_conf(container, fabric.etc.resolv_conf(container, old, sandbox.ipv6), conf)
+        fabric.etc.replace_resolv_conf(container, old, conf, sandbox.ipv6)
         return listening
 
     # --- disconnect -------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ class SandboxChange:
         remaining = [item for item in before if item.id != endpoint.id]
         after = self._with_inherited_ports(remaining, endpoint)
         changed = map(records.put, _changed(remaining, after))
-        await fabric.store.commit([*journal.unmade(endpoint), *changed, records.put(wanted)])
+        durable = await fabric.store.write([*journal.unmade(endpoint), *changed, records.put(wanted)])
         fabric.state.attachments[container.id] = wanted
         plan = fabric.wiring.detach(sandbox, endpoint, alive=True) + fabric.wiring.shift(remaining, after)
         faults = await fabric.kernel.attempt(plan + fabric.wiring.reroute(sandbox, before, after))
@@ -127,6 +128,7 @@ class SandboxChange:
         await fabric.remotes.settle((endpoint.network_id,))
         await fabric.balancing.settle(sandbox)
         fabric.etc.drop_lines(container, endpoint)
+        await durable
         if faults:
             _log.error("an endpoint was not wholly removed: %s", faults[0], extra={"endpoint": endpoint.id})
         else:

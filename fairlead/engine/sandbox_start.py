@@ -115,7 +115,7 @@ class SandboxStart:
     async def _intend(self, endpoints: Sequence[Endpoint], undo: AsyncExitStack) -> None:
         store = self._fabric.store
         undo.push_async_callback(store.commit, [journal.settle(endpoint) for endpoint in endpoints])
-        await store.commit([journal.intend(endpoint) for endpoint in endpoints])
+        await store.write([journal.intend(endpoint) for endpoint in endpoints])
 
     async def _unwire(self, sandbox: Sandbox, endpoints: Sequence[Endpoint]) -> None:
         plans = (self._fabric.wiring.detach(sandbox, endpoint, alive=False) for endpoint in endpoints)

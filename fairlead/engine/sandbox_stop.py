@@ -23,7 +23,7 @@ class SandboxStop:
         fabric = self._fabric
         endpoints = fabric.state.endpoints_of(sandbox.container_id)
         unmade = [change for endpoint in endpoints for change in journal.unmade(endpoint)]
-        await fabric.store.commit([records.delete(sandbox), *unmade])
+        durable = await fabric.store.write([records.delete(sandbox), *unmade])
         fabric.state.sandboxes.pop(sandbox.container_id, None)
         await fabric.resolvers.close(sandbox)
         plans = (fabric.wiring.detach(sandbox, endpoint, alive=False) for endpoint in endpoints)
@@ -34,6 +34,7 @@ class SandboxStop:
         fabric.balancing.forget(sandbox)
         if sandbox.ns:
             await fabric.namespaces.release(sandbox.ns)
+        await durable
         if faults:
             _log.error("a sandbox was not wholly removed: %s", faults[0], extra={"sandbox": sandbox.id})
         else:

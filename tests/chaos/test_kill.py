@@ -55,7 +55,7 @@ def play(host: Machine, seed: int, strikes: int, verbs: int) -> None:
         assert not faults, "\n".join([f"seed {seed}, strike {strike}:", *faults, *storm.history(faults)])
     storm.clear()
     assert picture(host) == before, f"seed {seed}: something is left in the end"
-    assert not unsettled(host), f"seed {seed}: intents are left in the store"
+    wait_for(lambda: not unsettled(host), what=f"the intents in the store to be settled (seed {seed})")
 
 
 def strike_down(host: Machine, delay: float) -> None:
@@ -73,6 +73,7 @@ def strike_down(host: Machine, delay: float) -> None:
 def picture(host: Machine) -> dict[str, object]:
     """What a host looks like without containers: the same before and after."""
     wait_for(lambda: "gone-" not in host.sh("ip -o link").stdout, what="doomed links to go")
+    wait_for(lambda: "rm" not in host.sh("ps -eo comm=").stdout.split(), what="doomed files to go")
     found = json.loads(host.sh("nft -j list table inet fairlead").stdout)["nftables"]
     sets = [entry.get("set") or entry.get("map") for entry in found if "set" in entry or "map" in entry]
     folder = host.directory

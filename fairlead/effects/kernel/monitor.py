@@ -4,6 +4,11 @@ Changes of nf_tables carry the port id of the socket that made them: ours are pa
 move every link into the doomed group before we delete it, and its last message says so. The loss of links is reported
 for those whose alias begins with our owner tag, and of all others that they have appeared. When the kernel had to drop
 messages, everything is suspect: `messages-lost`.
+
+An attach and a detach of our own make some twenty messages, while the thread that works on them wants the interpreter
+for itself. Filters in the kernel drop what says nothing: ports of bridges told a second time, links that are being made
+(`reaper.NEWBORN`) or doomed, and our own changes of tables. What remains of links is let gather for a moment and read
+at once.
 """
 
 from __future__ import annotations
@@ -11,15 +16,19 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from fairlead.effects.kernel import links
 from fairlead.effects.kernel import nft_constants as nf
+from fairlead.effects.kernel import socket_filter as bpf
 from fairlead.effects.kernel.attributes import parse, read_text
 from fairlead.effects.kernel.link_reader import EVERY_LINK, SeenLink, read_link
 from fairlead.effects.kernel.netlink import DUMP, HEADER, NETFILTER, REQUEST, ROUTE, split_with_sender
-from fairlead.effects.kernel.reaper import DOOMED
+from fairlead.effects.kernel.reaper import DOOMED, NEWBORN
 from fairlead.model.observed import Drift
+
+GATHERING = 0.02
+"""Seconds that changes of links wait to be read."""
 
 NFTABLES_GROUP = 1 << 6
 _LINK_GROUP = 1
@@ -28,6 +37,7 @@ _BUFFER = 8 << 20
 _BURST = 64
 _RCVBUFFORCE = 33
 _NFNL_HEADER = 4
+_MULTI = 0x2
 
 _TABLE_EVENTS = {
     nf.message_type(nf.DELTABLE): ("table-gone", nf.TABLE_NAME),
@@ -47,14 +57,17 @@ class Monitor:
         self._wired: set[int] = set()
         self._names: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
-        self._links = _listener(ROUTE, _LINK_GROUP)
-        self._rules = _listener(NETFILTER, NFTABLES_GROUP)
+        self._links = _listener(ROUTE, _LINK_GROUP, _tells_of_links())
+        self._rules = _listener(NETFILTER, NFTABLES_GROUP, _not_from(port_id))
         self._links_port = self._links.getsockname()[0]
-        self._loop.add_reader(self._links, self._drain, self._links, self._link_changed)
+        self._reading: asyncio.TimerHandle | None = None
+        self._loop.add_reader(self._links, self._gather)
         self._loop.add_reader(self._rules, self._drain, self._rules, self._rules_changed)
         self._ask_for_links()
 
     def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
         for each in (self._links, self._rules):
             self._loop.remove_reader(each)
             each.close()
@@ -63,6 +76,15 @@ class Monitor:
         """The answer comes as though every link had just changed, which tells which of them are up."""
         header = HEADER.pack(HEADER.size + len(EVERY_LINK.body), EVERY_LINK.type, REQUEST | DUMP, 1, 0)
         self._links.send(header + EVERY_LINK.body)
+
+    def _gather(self) -> None:
+        self._loop.remove_reader(self._links)
+        self._reading = self._loop.call_later(GATHERING, self._read_links)
+
+    def _read_links(self) -> None:
+        self._reading = None
+        self._loop.add_reader(self._links, self._gather)
+        self._drain(self._links, self._link_changed)
 
     def _drain(self, source: socket.socket, read: Callable[[int, int, bytes], Iterable[Drift]]) -> None:
         """Read a burst; the same drift is reported once however many messages tell of it."""
@@ -136,8 +158,31 @@ def table_lost(kind: int, payload: bytes) -> tuple[str, str] | None:
     return what, read_text(parse(payload, _NFNL_HEADER).get(name, b""))
 
 
-def _listener(protocol: int, groups: int) -> socket.socket:
+def _listener(protocol: int, groups: int, heard: Sequence[bpf.Step]) -> socket.socket:
     made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+    bpf.attach(made, heard)
     made.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, _BUFFER)
     made.bind((0, groups))
     return made
+
+
+def _tells_of_links() -> list[bpf.Step]:
+    """Pass answers to our own question; of the rest what is not about the port of a bridge, nor (but for its end) about
+    a link that is being made or doomed."""
+    return [
+        bpf.half(bpf.FLAGS_AT),
+        bpf.masked("=H", _MULTI),
+        bpf.pass_if("=H", _MULTI),
+        bpf.byte(bpf.PAYLOAD_AT),
+        *bpf.drop_unless("=B", socket.AF_UNSPEC),
+        bpf.half(bpf.TYPE_AT),
+        bpf.pass_unless("=H", links.NEWLINK),
+        *bpf.attribute_word(links.GROUP, bpf.PAYLOAD_AT + links.INFO.size),
+        bpf.drop_if("=I", NEWBORN),
+        bpf.drop_if("=I", DOOMED),
+    ]
+
+
+def _not_from(port_id: int) -> list[bpf.Step]:
+    """A datagram of nf_tables holds messages of one transaction, and so of one sender."""
+    return [bpf.word(bpf.PORT_AT), bpf.drop_if("=I", port_id)]

@@ -7,8 +7,9 @@ import os
 from fairlead.effects.kernel.ipvs import Ipvs
 from fairlead.effects.kernel.link_reader import index_of
 from fairlead.effects.kernel.netlink import GENERIC, NETFILTER, ROUTE, XFRM, Channel
-from fairlead.effects.kernel.netns import entered, open_namespace
+from fairlead.effects.kernel.netns import entered_descriptor, open_namespace
 from fairlead.effects.kernel.nft import Nftables
+from fairlead.model.plan import HOST
 
 
 class Place:
@@ -69,7 +70,9 @@ class Place:
         return self._descriptor
 
     def _open(self, protocol: int) -> Channel:
-        with entered(self.path):
+        if self.path == HOST:
+            return Channel(protocol)
+        with entered_descriptor(self.descriptor):
             return Channel(protocol)
 
     def index(self, name: str) -> int:

@@ -1,9 +1,11 @@
 """Documents in SQLite: what the daemon must remember over `kill -9` and power cuts.
 
-One table of (kind, id, value). A thread of its own owns the connection: a commit waits for the disk (write-ahead
-log, `synchronous=FULL`), and the event loop must not. Whatever arrives while a commit is on its way to the
-disk is written together by the next one, so fifty containers started at once pay for a handful of
-syncs, not for a hundred.
+One table of (kind, id, value), and two threads, because the event loop must not wait for a disk. The first owns the
+connection and writes transactions into the log (write-ahead log): from then on they outlive the process. The second
+brings the log to the disk: from then on they outlive the machine. Whoever is about to change the kernel waits for the
+first only (`write`), since what he changes does not outlive the machine either; whoever acknowledges waits for both
+(`commit`). Whatever arrives while a thread is at work is done together by its next turn, so fifty containers started at
+once pay for a handful of syncs, not for a hundred.
 """
 
 from __future__ import annotations
@@ -14,20 +16,36 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TypeVar
 
 from fairlead.model.change import Change, Put
 from fairlead.model.errors import Failed
+
+POST_SECONDS = 0.05
+"""How long what was posted waits at most for a commit that takes it along."""
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS document (kind TEXT, id TEXT, value BLOB, PRIMARY KEY (kind, id)) WITHOUT ROWID"
 _PUT = "INSERT INTO document VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _DELETE = "DELETE FROM document WHERE kind = ? AND id = ?"
 
-_Waiting = tuple[Sequence[Change], "asyncio.Future[None] | None"]
+_Waiter = asyncio.Future[None]
+_Item = TypeVar("_Item")
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """Changes that belong together, and who waits for them to be in the log, and on the disk."""
+
+    changes: Sequence[Change]
+    written: _Waiter | None = None
+    durable: _Waiter | None = None
 
 
 class SqliteStore:
@@ -38,11 +56,19 @@ class SqliteStore:
         self._lock = _lock(path.with_suffix(".lock"))
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.execute(_SCHEMA)
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._write, name="store", daemon=True)
-        self._thread.start()
+        self._wal = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        self._broken: Failed | None = None
+        self._posted: list[Change] = []
+        self._unwritten: SimpleQueue[_Writing | None] = SimpleQueue()
+        self._unsynced: SimpleQueue[_Waiter | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._write_on, name="store", daemon=True),
+            threading.Thread(target=self._sync_on, args=(path.parent,), name="store-sync", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def load(self) -> Mapping[str, Mapping[str, bytes]]:
         """Everything, by kind and id. Read once, before the first commit."""
@@ -56,74 +82,155 @@ class SqliteStore:
 
         A caller that is cancelled while it waits does not know whether its changes were written.
         """
-        if not changes:
+        if not changes and not self._posted:
             return
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.put((changes, written))
+        durable: _Waiter = asyncio.get_running_loop().create_future()
+        self._ask(_Writing(changes, durable=durable))
+        await durable
+
+    async def write(self, changes: Sequence[Change]) -> Awaitable[None]:
+        """All changes or none: written when this returns, on the disk when what it returns has come.
+
+        The latter may be left alone where a later commit is waited for.
+        """
+        loop = asyncio.get_running_loop()
+        written, durable = loop.create_future(), loop.create_future()
+        if not changes:
+            durable.set_result(None)
+            return durable
+        durable.add_done_callback(_take_note)
+        self._ask(_Writing(changes, written, durable))
         await written
+        return durable
 
     def post(self, changes: Sequence[Change]) -> None:
         """All changes or none, soon, before those of every later commit."""
-        if changes:
-            self._queue.put((changes, None))
+        if changes and not self._posted:
+            asyncio.get_running_loop().call_later(POST_SECONDS, self._write_posted)
+        self._posted += changes
+
+    def _write_posted(self) -> None:
+        if self._posted:
+            self._ask(_Writing(()))
+
+    def _ask(self, writing: _Writing) -> None:
+        if self._posted:
+            writing = _Writing((*self._posted, *writing.changes), writing.written, writing.durable)
+            self._posted = []
+        self._unwritten.put(writing)
 
     def close(self) -> None:
         """Write what waits, then let go of the file."""
-        self._queue.put(None)
-        self._thread.join()
+        self._write_posted()
+        self._unwritten.put(None)
+        for thread in self._threads:
+            thread.join()
         self._database.close()
+        os.close(self._wal)
         os.close(self._lock)
 
-    def _write(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, last = [first], False
-            while not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    last = True
-                    break
-                batch.append(following)
-            self._write_batch(batch)
-            if last:
-                return
+    # --- the first thread -------------------------------------------------------------------------
 
-    def _write_batch(self, batch: Sequence[_Waiting]) -> None:
-        failure: Exception | None = None
+    def _write_on(self) -> None:
+        for batch in _together(self._unwritten):
+            failure = self._write(batch)
+            _tell([each.written for each in batch if each.written], failure)
+            durable = [each.durable for each in batch if each.durable]
+            if failure:
+                _tell(durable, failure)
+            else:
+                for each in durable:
+                    self._unsynced.put(each)
+        self._unsynced.put(None)
+
+    def _write(self, batch: Iterable[_Writing]) -> Failed | None:
+        if self._broken:
+            return self._broken
         try:
-            self._transact([change for changes, _ in batch for change in changes])
+            self._transact([change for each in batch for change in each.changes])
         except sqlite3.Error as error:
-            failure = Failed(f"the state could not be written: {error}")
-            _log.error(failure.message)
-        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-        for _, written in batch:
-            if written is not None:
-                by_loop.setdefault(written.get_loop(), []).append(written)
-        for loop, waiting in by_loop.items():
-            loop.call_soon_threadsafe(_settle, waiting, failure)
+            return _failed(error)
+        return None
 
-    def _transact(self, changes: Sequence[Change]) -> None:
+    def _transact(self, changes: Iterable[Change]) -> None:
         self._database.execute("BEGIN IMMEDIATE")
         try:
-            for change in changes:
-                if isinstance(change, Put):
-                    self._database.execute(_PUT, (change.kind, change.id, change.value))
+            for kind, run in groupby(changes, type):
+                if kind is Put:
+                    self._database.executemany(_PUT, [(each.kind, each.id, each.value) for each in run])  # type: ignore[union-attr]
                 else:
-                    self._database.execute(_DELETE, (change.kind, change.id))
+                    self._database.executemany(_DELETE, [(each.kind, each.id) for each in run])
             self._database.execute("COMMIT")
         except sqlite3.Error:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
 
+    # --- the second -------------------------------------------------------------------------------
 
-def _settle(waiting: Sequence[asyncio.Future[None]], failure: Exception | None) -> None:
-    for written in waiting:
-        if written.done():
+    def _sync_on(self, folder: Path) -> None:
+        """After a failure nobody knows what is on the disk, and a second try would not tell (the kernel reports it
+        once), so nothing is written any more."""
+        _sync_folder(folder)
+        for batch in _together(self._unsynced):
+            if not self._broken:
+                try:
+                    os.fdatasync(self._wal)
+                except OSError as error:
+                    self._broken = _failed(error)
+            _tell(batch, self._broken)
+
+
+def _together(queue: SimpleQueue[_Item | None]) -> Iterator[list[_Item]]:
+    """Whatever waits in the queue, again and again, until None comes."""
+    while (first := queue.get()) is not None:
+        batch = [first]
+        while not queue.empty():
+            following = queue.get()
+            if following is None:
+                yield batch
+                return
+            batch.append(following)
+        yield batch
+
+
+def _failed(error: Exception) -> Failed:
+    failure = Failed(f"the state could not be written: {error}")
+    _log.error(failure.message)
+    return failure
+
+
+def _tell(waiting: Iterable[_Waiter], failure: Failed | None) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Waiter]] = {}
+    for each in waiting:
+        by_loop.setdefault(each.get_loop(), []).append(each)
+    for loop, waiters in by_loop.items():
+        loop.call_soon_threadsafe(_settle, waiters, failure)
+
+
+def _settle(waiting: Iterable[_Waiter], failure: Failed | None) -> None:
+    for each in waiting:
+        if each.done():
             continue
         if failure is None:
-            written.set_result(None)
+            each.set_result(None)
         else:
-            written.set_exception(failure)
+            each.set_exception(failure)
+
+
+def _take_note(waiter: _Waiter) -> None:
+    """Nobody has to ask for the outcome."""
+    if not waiter.cancelled():
+        waiter.exception()
+
+
+def _sync_folder(folder: Path) -> None:
+    """The log may be new in it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _lock(path: Path) -> int:

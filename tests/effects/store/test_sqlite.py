@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,87 @@ asyncio.run(main())
     assert died.returncode == -9
     store = SqliteStore(tmp_path / "state.db")
     assert store.load() == {"network": {"a": b"1"}}
+    store.close()
+
+
+def test_what_is_written_survives_the_death_of_the_process(tmp_path: Path) -> None:
+    """Also when it had no time to reach the disk."""
+    program = f"""
+import asyncio, os, threading
+from pathlib import Path
+from fairlead.effects.store.sqlite import SqliteStore
+from fairlead.model.change import Put
+async def main():
+    store = SqliteStore(Path({str(tmp_path / "state.db")!r}))
+    await store.commit([Put("network", "a", b"1")])
+    os.fdatasync = lambda descriptor: threading.Event().wait()
+    durable = await store.write([Put("network", "a", b"2")])
+    assert not durable.done()
+    os.kill(os.getpid(), 9)
+asyncio.run(main())
+"""
+    died = subprocess.run([sys.executable, "-c", program], cwd=os.getcwd(), timeout=30, check=False)
+    assert died.returncode == -9
+    store = SqliteStore(tmp_path / "state.db")
+    assert store.load() == {"network": {"a": b"2"}}
+    store.close()
+
+
+async def test_others_write_while_the_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    await store.commit([Put("network", "a", b"1")])
+    ready = threading.Event()
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: ready.wait())
+    first = asyncio.ensure_future(await store.write([Put("network", "a", b"2")]))
+    second = asyncio.ensure_future(await store.write([Put("network", "b", b"3")]))
+    assert not first.done()
+    ready.set()
+    await asyncio.gather(first, second)
+    store.close()
+
+
+async def test_what_is_posted_is_written_before_later_commits(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    await store.commit([Put("network", "a", b"1"), Put("network", "b", b"1")])
+    store.post([Delete("network", "a"), Put("network", "b", b"2")])
+    await store.commit([Put("network", "a", b"2")])
+    assert store.load() == {"network": {"a": b"2", "b": b"2"}}
+    store.post([Delete("network", "a")])
+    await store.commit([])
+    assert store.load() == {"network": {"b": b"2"}}
+    store.close()
+
+
+async def test_what_is_posted_is_written_without_a_commit(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    store.post([Put("network", "a", b"1")])
+    async with asyncio.timeout(10):
+        while not store.load():  # noqa: ASYNC110 - a thread writes it
+            await asyncio.sleep(0.01)
+    store.post([Put("network", "b", b"1")])
+    store.close()
+    again = SqliteStore(tmp_path / "state.db")
+    assert set(again.load()["network"]) == {"a", "b"}
+    again.close()
+
+
+async def test_nothing_is_written_any_more_once_the_disk_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+
+    def fails(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", fails)
+        with pytest.raises(Failed, match="the state could not be written"):
+            await store.commit([Put("network", "a", b"1")])
+    with pytest.raises(Failed, match="the state could not be written"):
+        await store.commit([Put("network", "b", b"1")])
+    with pytest.raises(Failed, match="the state could not be written"):
+        await store.write([Put("network", "b", b"1")])
+    assert "b" not in store.load()["network"]
     store.close()
 
 

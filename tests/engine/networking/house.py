@@ -39,7 +39,7 @@ from tests.engine import builders
 
 OWNER = "fairlead-house"
 PATIENCE = 5.0
-HANDS = ("commit", "apply", "attempt", "take", "release", "hold", "splice", "open")
+HANDS = ("commit", "write", "apply", "attempt", "take", "release", "hold", "splice", "open")
 """The calls at which a daemon can die: before or after each of them the world is another."""
 
 
@@ -170,6 +170,8 @@ class House:
         await self.overlays.close()
         for sandbox_id in list(self.dns._sandboxes):
             self.dns.close(sandbox_id)
+        if self.fuse.burnt:
+            self._store._posted.clear()
         for part in reversed(self._parts):
             await part.close()
         self._store.close()
@@ -249,6 +251,7 @@ class House:
         await self._check_elements(expectation)
         leased = [(item.network_id, address) for item in self.state.endpoints.values() for address in item.addresses]
         assert len(leased) == len(set(leased))
+        await self._store.commit(())
         assert not [kind for kind, found in self._store.load().items() if kind.startswith("intended-") and found]
         assert not self.state.claimed_endpoints
         assert not self.state.claimed_networks
