@@ -161,6 +161,13 @@ class LazyGroup(click.Group):
         assert isinstance(found, click.Command)
         return found
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What a command does is said whole, on two lines if need be."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, each.get_short_help_str(limit=formatter.width * 2)) for name, each in found if each is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 def on_each(names: tuple[str, ...], action: Callable[[str], object]) -> None:
     """Do it for each, print the name of each that succeeded and the reason of each that did not.

@@ -29,7 +29,7 @@ class _Group(click.Group):
             sys.exit(1)
 
 
-@click.group(cls=_Group, help="Hosts made of namespaces, each with its own Fairlead: a laptop becomes six machines.")
+@click.group(cls=_Group, help="Hosts made of namespaces, each with its own Fairlead")
 def lab() -> None:
     if os.geteuid() != 0:
         raise Invalid("a lab makes namespaces: run it as root")
@@ -78,7 +78,7 @@ def up(
 @lab.command()
 @_name
 def down(name: str) -> None:
-    """Remove everything that the lab made, and nothing else; also after a crash."""
+    """Remove everything that the lab made, also after a crash."""
     console = Console(stderr=True)
     with console.status(f"removing {name}") as status:
         Laboratory.open(name).down(lambda line: status.update(f"{name}: {line}"))
@@ -105,7 +105,9 @@ def _print_machines(shown: Laboratory) -> None:
 @click.argument("host")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(name: str, host: str, command: tuple[str, ...]) -> None:
-    """Run a command on a host, with DOCKER_HOST set to its daemon: lab exec host1 -- docker ps."""
+    """Run a command on a host, as in: lab exec host1 -- docker ps.
+
+    DOCKER_HOST leads to the host's daemon."""
     line = Laboratory.open(name).host(host).command(command)
     os.execvp(line[0], line)
 
@@ -148,7 +150,7 @@ def start(name: str, host: str) -> None:
 @_name
 @click.argument("host")
 def reboot(name: str, host: str) -> None:
-    """End a host with everything that runs on it, and start it again; its disk stays."""
+    """End a host and all that runs on it, and start it again. Its disk stays."""
     Laboratory.open(name).reboot(host)
 
 
@@ -189,7 +191,14 @@ def impair(name: str, link: str, loss: str, delay: str, rate: str) -> None:
 
 @lab.command("draw")
 @_name
-@click.option("--format", "form", type=click.Choice(drawing.FORMATS), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(drawing.FORMATS),
+    default="text",
+    show_default=True,
+    help="What it is drawn as.",
+)
 @click.option("--topology", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Draw a file.")
 def draw_topology(name: str, form: str, file: Path | None) -> None:
     """The lab's topology as text, mermaid or SVG."""
