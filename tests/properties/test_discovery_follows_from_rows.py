@@ -67,7 +67,7 @@ def same(one: Listener, other: Listener) -> None:
     assert one.balancers == other.balancers
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(steps(), max_size=60), st.randoms())
 def test_a_view_that_lived_equals_one_made_anew_in_any_order(history, random) -> None:  # type: ignore[no-untyped-def]
     view, heard = NetworkView(HERE), Listener()
@@ -91,6 +91,7 @@ def test_a_view_that_lived_equals_one_made_anew_in_any_order(history, random) ->
     same(heard, Listener().hear(anew.take()))
 
 
+@settings(deadline=None)
 @given(st.lists(presences(), max_size=30))
 def test_no_address_leads_to_two_endpoints(all_of_them: list[Presence]) -> None:
     view = NetworkView(HERE)
@@ -106,7 +107,7 @@ def test_every_endpoint_survives_its_row(presence: Presence) -> None:
     assert decode(encode(presence), origin(presence)) == presence
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=200) | st.lists(st.none() | st.integers() | st.text() | st.binary()).map(_packed))
 def test_any_bytes_are_a_row_or_are_refused(value: bytes) -> None:
     with suppress(Refused):

@@ -7,8 +7,9 @@ others', one whose node lives before one whose node is lost, and the one that wa
 endpoint's id, and, for forwarding alone, for a MAC.
 
 Rows of a lost node are *silent*: their tasks do not serve, so they have no names and get no new connections, but they
-are forwarded to and keep the connections that they have, since it may be this node that cannot hear. When the managers
-do not hear the node either (`expect`), its tasks are gone, and their connections with them.
+are forwarded to and keep the connections that they have, since it may be this node that cannot hear. (A service all of
+whose tasks are silent goes on with them: a daemon that takes its time to start again is no reason to refuse anybody.)
+When the managers do not hear the node either (`expect`), its tasks are gone, and their connections with them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, replace
 from fairlead.core.discovery.differences import Differences, Named, ServiceChange
 from fairlead.core.discovery.naming import endpoint_names, head_of
 from fairlead.core.discovery.presence import Origin
-from fairlead.core.discovery.services import Services
+from fairlead.core.discovery.services import Services, Told
 from fairlead.model.discovery import BALANCER, Presence
 from fairlead.model.network import Address
 
@@ -43,7 +44,7 @@ class _Said:
 
     forwarded: Presence | None = None
     named: Named | None = None
-    task: Presence | None = None
+    task: Told | None = None
     balancer: Presence | None = None
 
 
@@ -161,7 +162,7 @@ class NetworkView:
         return _Said(
             forwarded=row.presence if self._forwards(row) else None,
             named=endpoint_names(presence),
-            task=presence if head_of(presence) and not ended else None,
+            task=_told(row) if head_of(presence) and not ended else None,
             balancer=presence if presence.kind == BALANCER else None,
         )
 
@@ -178,6 +179,10 @@ class NetworkView:
         row = self._rows[origin]
         own = origin.owner == self._node_id
         return own, not row.silent, row.written, origin.owner, origin.endpoint_id
+
+
+def _told(row: Row) -> Told:
+    return Told(row.presence, row.silent and row.presence.serving)
 
 
 def _identity(presence: Presence) -> tuple[Hashable, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
-from fairlead.core.discovery.differences import Differences, Named, Service
+from fairlead.core.discovery.differences import Differences, Named, Service, ServiceChange
 from fairlead.model.discovery import BALANCER, CONTAINER, TASK, Presence
 
 HERE, THERE, ELSEWHERE = "node1here", "node2there", "node3elsewhere"
@@ -43,6 +43,7 @@ class Listener:
     named: dict[str, Named] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     balancers: set[Presence] = field(default_factory=set)
+    tasks: dict[str, dict[str, Presence]] = field(default_factory=dict)
 
     def hear(self, differences: Differences) -> Listener:
         for endpoint_id in differences.unforward:
@@ -55,6 +56,7 @@ class Listener:
             self.named[named.owner] = named
         for change in differences.services:
             assert change.before == (self.services[change.service_id].head if change.before else None)
+            self._follow(change)
             if change.now is None:
                 del self.services[change.service_id]
             else:
@@ -62,6 +64,20 @@ class Listener:
         if differences.balancers is not None:
             self.balancers = set(differences.balancers)
         return self
+
+    def _follow(self, change: ServiceChange) -> None:
+        """Whoever follows the tasks one by one knows what the whole is."""
+        tasks = self.tasks.setdefault(change.service_id, {})
+        for was, now in change.tasks:
+            if was is not None:
+                assert tasks.pop(was.endpoint_id) == was
+            if now is not None:
+                tasks[now.endpoint_id] = now
+        if change.now is None:
+            assert not self.tasks.pop(change.service_id)
+            return
+        assert {one for one in tasks.values() if one.serving} == set(change.now.serving)
+        assert {one for one in tasks.values() if not one.serving} == set(change.now.leaving)
 
     def addresses(self, name: str) -> set[str]:
         """What the name resolves to."""

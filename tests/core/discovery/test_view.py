@@ -144,6 +144,29 @@ def test_a_lost_node_leaves_names_and_balancing_but_is_still_forwarded_to(node: 
     assert node.heard.addresses("tasks.web") == {"10.0.1.5", "10.0.1.6"}
 
 
+def test_a_service_of_which_nobody_is_heard_goes_on_with_those_that_served(node: Node) -> None:
+    """A daemon that takes long to start again is no reason to refuse its tasks' clients."""
+    one, two = task("web", 1, "10.0.1.5", vip=VIP), task("web", 2, "10.0.1.6", ELSEWHERE, VIP)
+    stops = replace(task("web", 3, "10.0.1.7", vip=VIP), serving=False)
+    node.put(one, two, stops)
+    node.silence(one)
+    node.silence(stops)
+    assert node.heard.backends("webid") == {"web2"}
+    (change,) = node.silence(two).services
+    assert node.heard.backends("webid") == {"web1", "web2"}
+    assert {was.endpoint_id: (was.serving, now.serving) for was, now in change.tasks if was and now} == {
+        "web1": (False, True)
+    }
+    assert node.heard.addresses("web") == {VIP}
+    assert not node.heard.addresses("tasks.web")
+    node.put(two)
+    assert node.heard.backends("webid") == {"web2"}
+    node.silence(two)
+    node.view.expect(frozenset())
+    node.listen()
+    assert not node.heard.services
+
+
 def test_connections_end_when_the_managers_do_not_hear_the_lost_node_either(node: Node) -> None:
     one, two = task("web", 1, "10.0.1.5", vip=VIP), task("web", 2, "10.0.1.6", ELSEWHERE, VIP)
     node.put(one, two)
