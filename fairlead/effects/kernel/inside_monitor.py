@@ -10,18 +10,25 @@ IPv6 addresses go without a sender and are not noticed here.
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fairlead.effects.kernel import socket_filter as bpf
-from fairlead.effects.kernel.netlink import OWN_PORTS, OWN_PORTS_MASK, ROUTE
+from fairlead.effects.kernel.ear import NOT_OURS, Ear
+from fairlead.effects.kernel.netlink import ROUTE
 from fairlead.model.observed import Drift
 
 _ADDRESS_GROUPS, _ROUTE_GROUPS = 0x10 | 0x100, 0x40 | 0x400
 _DELADDR, _DELROUTE = 21, 25
 _SOL_NETLINK, _LISTEN_ALL_NSID = 270, 8
-_RECEIVE, _BURST = 1 << 16, 64
+
+_DELETIONS_OF_OTHERS = (
+    bpf.half(bpf.TYPE_AT),
+    *bpf.drop_unless("=H", _DELADDR, _DELROUTE),
+    bpf.word(bpf.PORT_AT),
+    bpf.drop_if("=I", 0),
+    *NOT_OURS,
+)
+"""Passes a message if it deletes an address or a route, and its sender is neither nobody (0) nor us."""
 
 
 class InsideMonitor:
@@ -29,42 +36,10 @@ class InsideMonitor:
 
     def __init__(self, on_drift: Callable[[Drift], None]) -> None:
         self._on_drift = on_drift
-        self._loop = asyncio.get_running_loop()
-        self._socket = _listener()
-        self._loop.add_reader(self._socket, self._drain)
+        self._ear = Ear((ROUTE, _ADDRESS_GROUPS | _ROUTE_GROUPS), self._heard, steps=_DELETIONS_OF_OTHERS)
+        self._ear.socket.setsockopt(_SOL_NETLINK, _LISTEN_ALL_NSID, 1)
+        self.close = self._ear.close
 
-    def close(self) -> None:
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
-
-    def _drain(self) -> None:
+    def _heard(self, _datagrams: Sequence[bytes], _lost: bool) -> None:
         """Whatever it says, it says the same: something is gone. Lost messages say it too."""
-        for _ in range(_BURST):
-            try:
-                self._socket.recv(_RECEIVE)
-            except BlockingIOError:
-                break
-            except OSError:
-                continue
         self._on_drift(Drift("address-gone", ""))
-
-
-def _listener() -> socket.socket:
-    kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-    made = socket.socket(socket.AF_NETLINK, kind, ROUTE)
-    bpf.attach(made, _deletions_of_others())
-    made.setsockopt(_SOL_NETLINK, _LISTEN_ALL_NSID, 1)
-    made.bind((0, _ADDRESS_GROUPS | _ROUTE_GROUPS))
-    return made
-
-
-def _deletions_of_others() -> list[bpf.Step]:
-    """Pass a message if it deletes an address or a route, and its sender is neither nobody (0) nor us."""
-    return [
-        bpf.half(bpf.TYPE_AT),
-        *bpf.drop_unless("=H", _DELADDR, _DELROUTE),
-        bpf.word(bpf.PORT_AT),
-        bpf.drop_if("=I", 0),
-        bpf.masked("=I", OWN_PORTS_MASK),
-        bpf.drop_if("=I", OWN_PORTS),
-    ]

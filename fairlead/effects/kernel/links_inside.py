@@ -7,21 +7,19 @@ what we delete is in the doomed group before. Of entries nobody knows who delete
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fairlead.effects.kernel import links
+from fairlead.effects.kernel.ear import Ear
 from fairlead.effects.kernel.link_reader import read_link
 from fairlead.effects.kernel.netlink import ROUTE, split
-from fairlead.effects.kernel.netns import entered
 from fairlead.effects.kernel.reaper import DOOMED
 from fairlead.model.observed import Drift
 
 _GROUPS = 0x1 | 0x4
 """Links and neighbours."""
 _DELNEIGH = 29
-_RECEIVE, _BURST = 1 << 16, 64
 
 
 class LinksInside:
@@ -29,32 +27,15 @@ class LinksInside:
 
     def __init__(self, ns: str, owner: str, on_drift: Callable[[Drift], None]) -> None:
         self._ns, self._owner, self._on_drift = ns, owner, on_drift
-        self._loop = asyncio.get_running_loop()
-        kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-        with entered(ns):
-            self._socket = socket.socket(socket.AF_NETLINK, kind, ROUTE)
-        self._socket.bind((0, _GROUPS))
-        self._loop.add_reader(self._socket, self._drain)
+        self._ear = Ear((ROUTE, _GROUPS), self._heard, ns)
+        self.close = self._ear.close
 
-    def close(self) -> None:
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
-
-    def _drain(self) -> None:
-        for _ in range(_BURST):
-            try:
-                datagram = self._socket.recv(_RECEIVE)
-            except BlockingIOError:
-                return
-            except OSError:
-                self._on_drift(Drift("address-gone", ""))
-                self._on_drift(Drift("entry-gone", self._ns))
-                continue
-            messages = [(kind, payload) for kind, _, _, payload in split(datagram)]
-            if any(self._is_loss(*message) for message in messages):
-                self._on_drift(Drift("address-gone", ""))
-            if any(kind == _DELNEIGH for kind, _ in messages):
-                self._on_drift(Drift("entry-gone", self._ns))
+    def _heard(self, datagrams: Sequence[bytes], lost: bool) -> None:
+        messages = [(kind, payload) for datagram in datagrams for kind, _, _, payload in split(datagram)]
+        if lost or any(self._is_loss(*message) for message in messages):
+            self._on_drift(Drift("address-gone", ""))
+        if lost or any(kind == _DELNEIGH for kind, _ in messages):
+            self._on_drift(Drift("entry-gone", self._ns))
 
     def _is_loss(self, kind: int, payload: bytes) -> bool:
         if kind not in (links.NEWLINK, links.DELLINK) or payload[0] != socket.AF_UNSPEC:
