@@ -290,6 +290,15 @@ Member = tuple[str, bytes | Path]
 """A file of an archive: its name, and its content or where that lies."""
 
 
+class VolumePart(Protocol):
+    """A file or directory inside a volume. `path` leads there, whatever becomes of its name, until it is closed."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def close(self) -> None: ...
+
+
 class VolumeFiles(Protocol):
     """Where volumes keep their data."""
 
@@ -307,8 +316,12 @@ class VolumeFiles(Protocol):
 
     def unmount(self, name: str) -> None: ...
 
-    async def populate(self, name: str, root: Path, directory: str) -> None:
-        """Copy what `root` has at `directory` into the volume if that is empty. Links lead nowhere outside `root`."""
+    def part(self, name: str, subpath: str) -> VolumePart:
+        """A file or directory of the volume, held until it is closed. Raises `Failed` when it is none of its own."""
+        ...
+
+    async def populate(self, target: Path, root: Path, directory: str) -> None:
+        """Copy what `root` has at `directory` into an empty directory. Links lead nowhere outside `root`."""
         ...
 
     async def size(self, name: str) -> int: ...

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fairlead.core.volumes.rules import LIST_FILTERS, PRUNE_FILTERS, check, matches, prunable
 from fairlead.engine import records
 from fairlead.engine.locks import KeyedLocks
-from fairlead.engine.ports import VolumeFiles
+from fairlead.engine.ports import VolumeFiles, VolumePart
 from fairlead.model.container import Container
 from fairlead.model.errors import Conflict, NotFound
 from fairlead.model.event import Event
@@ -155,10 +155,14 @@ class Volumes:
                 self._opened.pop(name, None)
                 self._files.unmount(name)
 
-    async def populate(self, name: str, rootfs: Path, directory: str) -> None:
-        """Fill an empty volume with what the image has at the place where it is mounted."""
+    def part(self, name: str, subpath: str) -> VolumePart:
+        """A file or directory of a volume that is mounted. Raises `Failed` when it is missing or leads elsewhere."""
+        return self._files.part(name, subpath)
+
+    async def populate(self, name: str, place: Path, rootfs: Path, directory: str) -> None:
+        """Fill `place`, a volume or a part of it, with what the image has where it is mounted, unless it has files."""
         if "device" not in self.get(name).options:
-            await self._files.populate(name, rootfs, directory)
+            await self._files.populate(place, rootfs, directory)
 
     def _announce(self, action: str, volume: Volume, **attributes: str) -> None:
         event = Event("volume", action, volume.name, self._engine.clock.now(), {"driver": volume.driver, **attributes})

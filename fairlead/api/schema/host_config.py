@@ -111,6 +111,8 @@ class MountBody(msgspec.Struct):
             raise _bad_mount(kind, f"invalid mount path: '{source}' mount path must be absolute")
         if kind == "tmpfs" and source:
             raise _bad_mount(kind, "field Source must not be specified")
+        if self.VolumeOptions and not _is_within(self.VolumeOptions.Subpath or "."):
+            raise _bad_mount(kind, "subpath must be a relative path within the volume")
 
     def mount(self) -> Mount:
         """Raises Invalid with Docker's words."""
@@ -136,6 +138,12 @@ class MountBody(msgspec.Struct):
             tmpfs_size=tmpfs.SizeBytes or 0,
             tmpfs_mode=tmpfs.Mode or 0,
         )
+
+
+def _is_within(path: str) -> bool:
+    """Whether a path by its words alone stays below where it is looked up."""
+    clean = posixpath.normpath(path)
+    return not clean.startswith("/") and clean != ".." and not clean.startswith("../")
 
 
 def _bad_mount(kind: str, reason: str) -> Invalid:
@@ -198,7 +206,7 @@ class ResourcesBody(msgspec.Struct):
             cpu_quota=self.CpuQuota or 0,
             cpuset_cpus=self.CpusetCpus or "",
             cpuset_mems=self.CpusetMems or "",
-            pids=self.PidsLimit or 0,
+            pids=max(self.PidsLimit or 0, 0),
             blkio_weight=self.BlkioWeight or 0,
             oom_kill_disable=bool(self.OomKillDisable),
             ulimits=tuple(Ulimit(item.Name or "", item.Soft or 0, item.Hard or 0) for item in self.Ulimits or ()),

@@ -6,7 +6,7 @@ A later rule for the same target wins over the image's anonymous volume; two exp
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from fairlead.model.container import ContainerSpec, Mount
@@ -69,7 +69,7 @@ def gather(spec: ContainerSpec, image_volumes: Iterable[str]) -> tuple[Mount, ..
     """All mounts of a container by target. Volumes without a name have an empty `source`: the engine names them."""
     explicit: dict[str, Mount] = {}
     binds = [parse_bind(text, spec.volume_driver) for text in spec.binds]
-    tmpfs = [Mount(TMPFS, posixpath.normpath(target), tmpfs_options=options) for target, options in spec.tmpfs.items()]
+    tmpfs = [Mount(TMPFS, _tmpfs_target(target), tmpfs_options=options) for target, options in spec.tmpfs.items()]
     for mount in (*binds, *spec.mounts, *tmpfs):
         if mount.target in explicit:
             raise Invalid(f"Duplicate mount point: {mount.target}")
@@ -81,13 +81,21 @@ def gather(spec: ContainerSpec, image_volumes: Iterable[str]) -> tuple[Mount, ..
     )
 
 
-def point(mount: Mount, volume_paths: Mapping[str, str]) -> MountPoint:
-    """The mount as the runtime makes it; `volume_paths` has the host path of each named volume."""
+def _tmpfs_target(target: str) -> str:
+    """Raises Invalid for what is no place of its own in the container."""
+    if not target.startswith("/"):
+        raise Invalid(f"invalid mount path: '{target}' mount path must be absolute")
+    clean = f"/{posixpath.normpath(target).lstrip('/')}"
+    if clean == "/":
+        raise Invalid("invalid specification: destination can't be '/'")
+    return clean
+
+
+def point(mount: Mount, place: str = "") -> MountPoint:
+    """The mount as the runtime makes it; `place` is where a volume, or the wanted part of it, is on the host."""
     if mount.kind == TMPFS:
         return MountPoint(TMPFS, "tmpfs", mount.target, _tmpfs_options(mount))
-    source = volume_paths[mount.source] if mount.kind == VOLUME else mount.source
-    if mount.subpath:
-        source = f"{source}/{mount.subpath}"
+    source = place if mount.kind == VOLUME else mount.source
     options = ("rbind", mount.propagation or "rprivate", *(("ro",) if mount.read_only else ()))
     return MountPoint(BIND, source, mount.target, options)
 

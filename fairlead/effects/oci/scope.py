@@ -7,12 +7,17 @@ target is resolved from the root again.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import stat
 from pathlib import Path
 
 MAX_LINKS = 255
+_OPENAT2 = 437
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_BENEATH = 0x02, 0x08
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def inside(root: Path, path: str, follow_last: bool = True) -> Path:
@@ -21,6 +26,29 @@ def inside(root: Path, path: str, follow_last: bool = True) -> Path:
     Raises OSError(ELOOP) for endless links.
     """
     return _walk(root, path, follow_last)
+
+
+class _OpenHow(ctypes.Structure):
+    """`struct open_how` of openat2(2)."""
+
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def open_beneath(root: Path, path: str) -> int:
+    """A descriptor (O_PATH) of what `path` is below `root`; whoever swaps things meanwhile cannot change that.
+
+    Raises OSError: EXDEV when the path, or a link on it, leads out of `root`.
+    """
+    how = _OpenHow(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS)
+    directory = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        opened = _libc.syscall(_OPENAT2, directory, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
+    finally:
+        os.close(directory)
+    if opened < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path)
+    return int(opened)
 
 
 def _walk(root: Path, path: str, follow_last: bool) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -14,6 +15,17 @@ from fairlead.model.errors import Failed
 from fairlead.model.volume import Volume
 
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+
+
+class VolumePart:
+    """A file or directory inside a volume, by descriptor: `path` leads there whatever becomes of its name."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.path = Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 class VolumeFiles:
@@ -59,20 +71,31 @@ class VolumeFiles:
         """Take its mount off; not mounted is fine."""
         detach(self.mountpoint(name))
 
-    async def populate(self, name: str, root: Path, directory: str) -> None:
-        """Copy what `root` has at `directory` into the volume if that is empty, with owners, modes and links.
+    def part(self, name: str, subpath: str) -> VolumePart:
+        """A file or directory of the volume, held until it is closed. Raises `Failed` when it is none of its own."""
+        base = self.mountpoint(name)
+        try:
+            return VolumePart(scope.open_beneath(base, subpath))
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                raise Failed(
+                    f'path concatenation escapes the base directory, base: "{base}", subpath: "{subpath}"'
+                ) from error
+            raise Failed(f"cannot access path {base / subpath}: {(error.strerror or '').lower()}") from error
 
-        The volume then has the directory's own owner and mode too. Links are resolved as if `root` were "/".
+    async def populate(self, target: Path, root: Path, directory: str) -> None:
+        """Copy what `root` has at `directory` into an empty directory of a volume, with owners, modes and links.
+
+        `target` then has the directory's own owner and mode too. Links are resolved as if `root` were "/".
         """
-        target = self.mountpoint(name)
         source = scope.inside(root, directory)
-        if any(target.iterdir()) or not source.is_dir():
+        if not target.is_dir() or any(target.iterdir()) or not source.is_dir():
             return
-        command = ("cp", "--archive", "--no-target-directory", "--", str(source), str(target))
+        command = ("cp", "--archive", "--no-target-directory", "--", f"{source}/.", f"{target}/.")
         done = await process.run(command, _ENVIRONMENT)
         if done.status:
             reason = done.stderr.decode("utf-8", "replace").strip()
-            raise Failed(f"failed to copy the image's {directory} into volume {name}: {reason}")
+            raise Failed(f"failed to copy the image's {directory} into {target}: {reason}")
 
     async def size(self, name: str) -> int:
         """The bytes of all its files."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fairlead.core.containers.mounts import BIND, VOLUME, gather, point
 from fairlead.engine.containers.context import Context
+from fairlead.engine.ports import VolumePart
 from fairlead.model.container import Container, ContainerSpec, Mount
 from fairlead.model.errors import Invalid, NotFound
 from fairlead.model.image import Image
@@ -17,6 +18,7 @@ class Storage:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._engine = context.engine
+        self._parts: dict[str, list[VolumePart]] = {}
 
     async def resolve(self, container: Container, image: Image) -> tuple[Mount, ...]:
         """The mounts of a container that is being created: volumes exist and have names, bind sources are there."""
@@ -55,18 +57,30 @@ class Storage:
     async def open(self, container: Container) -> tuple[Path, tuple[MountPoint, ...]]:
         """Mount the root and everything that goes into it. On failure `close` clears up."""
         rootfs = await self._engine.rootfs.mount(container.id, container.image_id)
-        paths: dict[str, str] = {}
+        points = []
         for mount in container.mounts:
             if mount.kind == BIND:
                 self._context.files.prepare_bind(mount.source, mount.create_source)
-            elif mount.kind == VOLUME:
-                paths[mount.source] = str(await self._engine.volumes.mount(mount.source, container.id))
-                if not mount.no_copy:
-                    await self._engine.volumes.populate(mount.source, rootfs, mount.target)
-        return rootfs, tuple(point(mount, paths) for mount in container.mounts)
+            place = await self._open_volume(container.id, mount, rootfs) if mount.kind == VOLUME else Path()
+            points.append(point(mount, str(place)))
+        return rootfs, tuple(points)
+
+    async def _open_volume(self, container_id: str, mount: Mount, rootfs: Path) -> Path:
+        """Where the volume is, or the wanted part of it: that is held until the container's mounts are closed."""
+        volumes = self._engine.volumes
+        place = await volumes.mount(mount.source, container_id)
+        if mount.subpath:
+            part = volumes.part(mount.source, mount.subpath)
+            self._parts.setdefault(container_id, []).append(part)
+            place = part.path
+        if not mount.no_copy:
+            await volumes.populate(mount.source, place, rootfs, mount.target)
+        return place
 
     async def close(self, container: Container) -> None:
         """Unmount everything; idempotent."""
+        for part in self._parts.pop(container.id, ()):
+            part.close()
         await self._engine.rootfs.unmount(container.id)
         for mount in container.mounts:
             if mount.kind == VOLUME:

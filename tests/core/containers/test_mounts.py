@@ -53,14 +53,14 @@ def test_two_mounts_on_one_target_are_refused() -> None:
 
 
 def test_options_are_those_of_mount() -> None:
-    assert point(Mount("bind", "/x", "/a", read_only=True), {}) == MountPoint(
+    assert point(Mount("bind", "/x", "/a", read_only=True)) == MountPoint(
         "bind", "/a", "/x", ("rbind", "rprivate", "ro")
     )
-    assert point(Mount("volume", "/x", "v", subpath="sub"), {"v": "/vols/v"}).source == "/vols/v/sub"
-    assert point(Mount("tmpfs", "/t", tmpfs_options="exec,size=2m"), {}).options == (
+    assert point(Mount("volume", "/x", "v", subpath="sub"), "/vols/v/sub").source == "/vols/v/sub"
+    assert point(Mount("tmpfs", "/t", tmpfs_options="exec,size=2m")).options == (
         "nosuid",
         "nodev",
         "exec",
         "size=2m",
     )
-    assert point(Mount("tmpfs", "/t", tmpfs_size=4096, tmpfs_mode=0o700), {}).options[-2:] == ("size=4096", "mode=700")
+    assert point(Mount("tmpfs", "/t", tmpfs_size=4096, tmpfs_mode=0o700)).options[-2:] == ("size=4096", "mode=700")

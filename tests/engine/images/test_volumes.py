@@ -68,7 +68,7 @@ async def test_an_empty_volume_takes_what_the_image_has_there(host: Host, volume
         ("none", "/nothing"),
     ):
         await volumes.ensure(name)
-        await volumes.populate(name, root, directory)
+        await volumes.populate(name, await volumes.mount(name, FIRST), root, directory)
 
     data = await volumes.mount("direct", FIRST)
     status = data.stat()
@@ -79,8 +79,29 @@ async def test_an_empty_volume_takes_what_the_image_has_there(host: Host, volume
     assert "passwd" not in [path.name for path in (await volumes.mount("escape", FIRST)).iterdir()]
     assert list((await volumes.mount("none", FIRST)).iterdir()) == []
     (data / "file").write_text("changed")
-    await volumes.populate("direct", root, "/data")
+    await volumes.populate("direct", data, root, "/data")
     assert (data / "file").read_text() == "changed"
+
+
+async def test_a_part_of_a_volume_is_of_the_volume(host: Host, volumes: Volumes) -> None:
+    await volumes.ensure("parted")
+    data = await volumes.mount("parted", FIRST)
+    (data / "sub").mkdir()
+    (data / "good").symlink_to("sub")
+    for name, target in (("root", "/"), ("up", ".."), ("over", "sub/../../../etc"), ("twice", "root")):
+        (data / name).symlink_to(target)
+
+    for name in ("sub", "good"):
+        part = volumes.part("parted", name)
+        (data / "sub").rename(data / "moved")
+        assert part.path.resolve() == data / "moved"
+        (data / "moved").rename(data / "sub")
+        part.close()
+    for name in ("root", "up", "over", "twice", "../_data/sub", "/etc"):
+        with pytest.raises(Failed, match="path concatenation escapes the base directory"):
+            volumes.part("parted", name)
+    with pytest.raises(Failed, match="cannot access path .*/parted/_data/none: no such file or directory"):
+        volumes.part("parted", "none")
 
 
 async def test_a_volume_with_a_device_is_mounted_while_somebody_uses_it(host: Host, volumes: Volumes) -> None:
