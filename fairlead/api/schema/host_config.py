@@ -47,6 +47,10 @@ class DeviceMapping(msgspec.Struct):
         return Device(host, self.PathInContainer or host, self.CgroupPermissions or "rwm")
 
 
+class DeviceRequest(msgspec.Struct):
+    Capabilities: list[list[str]] | None = None
+
+
 class UlimitBody(msgspec.Struct):
     Name: str | None = None
     Soft: int | None = None
@@ -171,7 +175,7 @@ class ResourcesBody(msgspec.Struct):
     CpusetMems: str | None = None
     Devices: list[DeviceMapping] | None = None
     DeviceCgroupRules: list[str] | None = None
-    DeviceRequests: list[Any] | None = None
+    DeviceRequests: list[DeviceRequest] | None = None
     KernelMemory: int | None = None
     KernelMemoryTCP: int | None = None
     MemoryReservation: int | None = None
@@ -232,9 +236,9 @@ _UNSUPPORTED_LIMITS = (
 )
 
 
-def _capabilities(requests: list[Any]) -> str:
+def _capabilities(requests: list[DeviceRequest]) -> str:
     """Go's way to print a list of lists of words."""
-    groups = [group for request in requests for group in (request.get("Capabilities") or [])]
+    groups = [group for request in requests for group in request.Capabilities or ()]
     return "[" + " ".join(f"[{' '.join(group)}]" for group in groups) + "]"
 
 
