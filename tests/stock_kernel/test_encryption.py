@@ -189,7 +189,7 @@ async def test_new_keys_lose_no_packet(pair: Hosts) -> None:
         numbers = [int.from_bytes(heard.recv(4), "big") for _ in range(200)]
         out.close()
         heard.close()
-    assert numbers == list(range(200))
+    assert sorted(numbers) == list(range(200)), "a packet may overtake another, but none is lost"
     assert tap.clear == []
     after = {association.spi for association, _ in await a.kernel.associations(REQUEST_ID)}
     assert len(after) == 1 + 3 * GENERATIONS
