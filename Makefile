@@ -18,9 +18,9 @@ run: setup-run
 stop:
 	@packaging/demo.sh stop
 
-# Every test that this kernel can run in less than 25 minutes.
+# Every test that this kernel can run in less than 15 minutes.
 test: setup
-	@$(PYTHON) -m pytest -q --durations=15 -m "not stock_kernel and not long"
+	@packaging/test.sh
 
 # Swarms of many daemons that are killed, cut and mended for minutes.
 test-long: setup

@@ -13,7 +13,7 @@ import pytest
 from fairlead.api.http import Route
 from fairlead.api.server import Server
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 
 
 class RawClient:

@@ -295,7 +295,7 @@ async def test_a_stream_ends_when_its_client_leaves(serve, method):
     client.send(b"%b /stream HTTP/1.1\r\nHost: x\r\n\r\n" % method.encode())
     await client.until(b"one\r\n")
     await client.close()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 30)
 
 
 async def test_a_change_is_finished_although_its_client_left(serve):
@@ -310,11 +310,11 @@ async def test_a_change_is_finished_although_its_client_left(serve):
     place = await serve([Route("POST", "/change", change)])
     client = await place.client()
     client.send(b"POST /change HTTP/1.1\r\nHost: x\r\n\r\n")
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), 30)
     await client.close()
     await asyncio.sleep(0.05)
     go_on.set()
-    await asyncio.wait_for(finished.wait(), 5)
+    await asyncio.wait_for(finished.wait(), 30)
 
 
 async def test_a_body_is_streamed_to_a_route_that_asks_for_it(serve):
@@ -422,7 +422,7 @@ async def test_a_taken_connection_is_given_up_when_its_client_leaves(serve):
     client.send(b"POST /attach HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
     await client.until(b"\r\n\r\n")
     await client.close()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 30)
 
 
 async def test_output_survives_input_that_nobody_reads(serve):
@@ -470,13 +470,13 @@ async def test_close_ends_streams_and_lets_answers_finish(serve):
     watcher.send(b"GET /ev HTTP/1.1\r\nHost: x\r\n\r\n")
     await watcher.until(b"tick\r\n")
     changer.send(b"POST /change HTTP/1.1\r\nHost: x\r\n\r\n")
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), 30)
     closing = asyncio.create_task(place.server.close(patience=5))
     assert await idle.rest() == b""
     assert await watcher.rest() == b""
     go_on.set()
     assert (await changer.answer())[2] == b'"done"\n'
-    await asyncio.wait_for(closing, 5)
+    await asyncio.wait_for(closing, 30)
     assert not place.path.exists()
 
 

@@ -64,7 +64,7 @@ class Client:
                 result = step()
             except ssl.SSLWantReadError:
                 self._flush()
-                data = await asyncio.wait_for(self._reader.read(1 << 16), 10)
+                data = await asyncio.wait_for(self._reader.read(1 << 16), 30)
                 self._incoming.write(data) if data else self._incoming.write_eof()
                 continue
             self._flush()
@@ -135,7 +135,7 @@ async def _ask(context: ssl.SSLContext, port: int) -> bytes:
 async def test_what_is_not_tls_gets_no_answer(port: int):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(GET)
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 30)
     assert b"HTTP" not in answer
     writer.close()
 

@@ -19,6 +19,7 @@ from tests.support.machines import machine, missing_requirements, wait_for
 
 pytestmark = [
     pytest.mark.lab,
+    pytest.mark.timed,
     pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements()),
 ]
 

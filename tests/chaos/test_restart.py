@@ -61,6 +61,7 @@ def crash(host: Machine) -> None:
     host.kill()
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("end", [stop, crash])
 def test_established_connections_do_not_notice(lab: Laboratory, end: Callable[[Machine], None]) -> None:
     host = lab.host("host1")

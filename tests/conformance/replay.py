@@ -21,7 +21,7 @@ from tests.conformance.distil import route_of
 from tests.conformance.shapes import differences
 
 HERE = Path(__file__).parent
-DEADLINE = 10.0
+DEADLINE = 30.0
 _NAME = re.compile(r"<id \d+>")
 _CHANCE = re.compile(r"[0-9a-f]{64}|<id \d+>|\b[0-9a-f]{12}\b|endpoint [a-z]+_[a-z]+")
 

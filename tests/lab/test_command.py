@@ -179,6 +179,7 @@ def groups(names: list[str]) -> list[Path]:
     return [found for name in names for found in (HIERARCHIES / name, *HIERARCHIES.glob(f"*/{name}")) if found.exists()]
 
 
+@pytest.mark.timed
 def test_six_hosts_come_quickly_and_go_without_a_trace() -> None:
     from fairlead.lab.laboratory import Laboratory
 

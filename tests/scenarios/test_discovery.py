@@ -21,7 +21,11 @@ from fairlead.lab.topology import simple
 from tests.support import images
 from tests.support.machines import docker, laboratory, missing_requirements, wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.timed,
+    pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements()),
+]
 
 LOST_SECONDS, HEALED_SECONDS = 8, 5
 TASKS = 3

@@ -30,7 +30,11 @@ from tests.support import images
 from tests.support.answering import Answerers, answerers, connect, read_answer
 from tests.support.machines import docker, laboratory, missing_requirements, wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.timed,
+    pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements()),
+]
 
 ROUNDS = int(os.environ.get("FAIRLEAD_QUIESCE_ROUNDS", "1"))
 EVERY = 0.01

@@ -23,7 +23,7 @@ HOUR = 3600 * 10**9
 CLUSTER = "cluster1"
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 45.0) -> None:
     """Until `holds` answers True; fails after `seconds`."""
     async with asyncio.timeout(seconds):
         while not await holds():  # noqa: ASYNC110 - the condition lies in another process

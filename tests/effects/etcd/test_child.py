@@ -18,7 +18,7 @@ def test_dies_with_the_daemon(tmp_path: Path) -> None:
     try:
         assert not select.select([child], [], [], 0)[0]
         daemon.send_signal(signal.SIGKILL)
-        daemon.communicate(timeout=5)
+        daemon.communicate(timeout=30)
         assert select.select([child], [], [], 5)[0], "it lives on"
     finally:
         os.close(child)

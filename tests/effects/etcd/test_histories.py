@@ -166,7 +166,7 @@ async def history(manager: Manager, start: int) -> list[tuple[int, list[Entry]]]
     heard: list[tuple[int, list[Entry]]] = []
     if end[-1] == start:
         return heard
-    async with asyncio.timeout(10), aclosing(manager.store.watch(start)) as watch:  # type: ignore[type-var]
+    async with asyncio.timeout(30), aclosing(manager.store.watch(start)) as watch:  # type: ignore[type-var]
         async for entries, revision in watch:
             if entries:
                 heard.append((revision, sorted(entries, key=lambda entry: entry.id)))

@@ -49,6 +49,7 @@ async def test_the_leader_keeps_its_lease(alone: Manager) -> None:
     await leadership.resign()
 
 
+@pytest.mark.timed
 async def test_a_leader_that_is_cut_off_knows_it_and_another_leads_soon(three: list[Manager]) -> None:
     leader, *others = three
     leadership = await leader.store.campaign(leader.name, TTL)
@@ -69,6 +70,7 @@ async def test_a_leader_that_is_cut_off_knows_it_and_another_leads_soon(three: l
     await won.resign()
 
 
+@pytest.mark.timed
 async def test_a_leader_that_was_stopped_in_its_tracks_writes_nothing_when_it_wakes(three: list[Manager]) -> None:
     leader, *others = three
     leadership = await leader.store.campaign(leader.name, TTL)

@@ -22,7 +22,7 @@ from tests.effects.etcd.house import CLUSTER, HOUR, Manager, service, task
 async def told(store: EtcdStore, after: int, until: int) -> list[tuple[int, list[Entry]]]:
     """What the watch says of the revisions after one up to another, those with objects."""
     heard: list[tuple[int, list[Entry]]] = []
-    async with asyncio.timeout(10), aclosing(store.watch(after)) as watch:  # type: ignore[type-var]
+    async with asyncio.timeout(30), aclosing(store.watch(after)) as watch:  # type: ignore[type-var]
         async for entries, revision in watch:
             if entries:
                 heard.append((revision, list(entries)))
@@ -170,7 +170,7 @@ class TestWatch:
         listening = asyncio.create_task(listen())
         await store.commit([task("before")])
         alone.kill()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while "after" not in heard:
                 try:
                     await store.commit([task("after")])

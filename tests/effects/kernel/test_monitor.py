@@ -35,7 +35,7 @@ class Watched:
             run(*command)
         run("ip", "link", "del", "marker0")
         found: list[Drift] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while MARKER not in found:
                 found.append(await self._seen.get())
             await asyncio.sleep(0)

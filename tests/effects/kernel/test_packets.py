@@ -43,7 +43,7 @@ from fairlead.model.ruleset import (
 )
 
 Container = Callable[[str], str]
-PATIENCE = 3.0
+PATIENCE = 20.0
 PUBLIC, WEB, OTHER = ip_address("192.0.2.1"), ip_address("10.9.0.2"), ip_address("10.9.0.3")
 KEY = (Payload("ip", "daddr"), Meta("l4proto"), Payload("th", "dport"))
 TABLE = Table(

@@ -119,18 +119,18 @@ async def test_following_ends_with_the_container_and_misses_nothing(logs: LogFil
             first.set()
 
     task = asyncio.create_task(follow())
-    await asyncio.wait_for(first.wait(), 5)
+    await asyncio.wait_for(first.wait(), 30)
     with path.open("a") as file:
         file.write(line(1, "also")[20:] + line(2, "live"))
     fresh = path.with_suffix(".new")
     fresh.write_text(line(3, "in a fresh file"))
     first.clear()
-    await asyncio.wait_for(first.wait(), 5)
+    await asyncio.wait_for(first.wait(), 30)
     fresh.rename(path)
     with path.open("a") as file:
         file.write(line(4, "last"))
     ended.set_result(0)
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 30)
     assert seen == ["stored", "also", "live", "in a fresh file", "last"]
 
 
@@ -149,7 +149,7 @@ async def test_a_full_log_is_turned_over_and_conmon_told(tmp_path: Path) -> None
     try:
         with path.open("a") as file:
             file.write(line(1, "x" * 200))
-        await asyncio.wait_for(told.wait(), 5)
+        await asyncio.wait_for(told.wait(), 30)
         assert path.with_name(f"{path.name}.1").exists()
     finally:
         logs.close()

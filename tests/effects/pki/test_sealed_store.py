@@ -31,7 +31,7 @@ async def test_what_is_sealed_is_read_back_and_watched(alone: Manager) -> None:
     assert (await store.load())[0] == [Entry("secret", "s1", SECRET, revision), Entry("secret", "s2", b"", revision)]
     await store.commit([Write("secret", "s1", None, revision, "pass")])
     values: list[bytes | None] = []
-    async with asyncio.timeout(10), aclosing(store.watch(before)) as watch:
+    async with asyncio.timeout(30), aclosing(store.watch(before)) as watch:
         async for entries, _ in watch:
             values += [entry.value for entry in entries if entry.id == "s1"]
             if None in values:

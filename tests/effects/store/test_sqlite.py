@@ -106,7 +106,7 @@ async def test_what_is_posted_is_written_before_later_commits(tmp_path: Path) ->
 async def test_what_is_posted_is_written_without_a_commit(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "state.db")
     store.post([Put("network", "a", b"1")])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not store.load():  # noqa: ASYNC110 - a thread writes it
             await asyncio.sleep(0.01)
     store.post([Put("network", "b", b"1")])

@@ -34,7 +34,7 @@ class Puppet:
 
     def stop(self) -> None:
         self._sock.sendto(b"stop", self._sock.getsockname())
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=30)
         self._sock.close()
 
 

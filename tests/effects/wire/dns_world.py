@@ -108,7 +108,7 @@ class DnsWorld:
         self.server.close_all()
         for process in self.processes:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=30)
         for space in self.spaces:
             space.close()
 

@@ -14,7 +14,7 @@ from fairlead.effects.wire.datagram import DatagramShell
 from fairlead.effects.wire.stream import StreamShell, tcp_socket
 
 CONFIG = replace(gossip.LOCAL, probe_interval=0.2, probe_timeout=0.06, indirect_timeout=0.12, relay_patience=0.03)
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Running:

@@ -70,7 +70,7 @@ class Space:
             space.run("ip", "link", "set", name, "up")
 
     def close(self) -> None:
-        self._holder.communicate(timeout=10)
+        self._holder.communicate(timeout=30)
 
 
 def unused_port(space: Space) -> int:

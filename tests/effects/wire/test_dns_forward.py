@@ -50,6 +50,7 @@ async def test_a_long_answer_is_fetched_by_tcp_for_a_client_that_came_by_tcp(wor
     assert len(addresses(await world.ask("long.test", "TXT", tcp=True))) == 20
 
 
+@pytest.mark.timed
 async def test_an_internal_sandbox_sends_nothing_through_the_host(world: DnsWorld) -> None:
     puppet = Puppet(world.outside(), lambda query, send: send(response(query)))
     try:
@@ -73,6 +74,7 @@ async def test_an_internal_sandbox_may_ask_a_server_that_it_reaches(world: DnsWo
     assert addresses(await world.ask("outside.test")) == ["192.0.2.4"]
 
 
+@pytest.mark.timed
 async def test_an_internal_sandbox_is_told_at_once_what_it_cannot_reach(world: DnsWorld) -> None:
     world.network = replace(world.network, internal=True)
     world.populate()
@@ -82,6 +84,7 @@ async def test_an_internal_sandbox_is_told_at_once_what_it_cannot_reach(world: D
     assert time.monotonic() - started < 1
 
 
+@pytest.mark.timed
 async def test_a_closed_port_is_noticed_at_once(world: DnsWorld) -> None:
     world.outside()
     await world.open(upstream())

@@ -34,7 +34,7 @@ def test_who_waits_is_told(desk: Desk) -> None:
     client = desk.client()
     container = client.containers.get(desk.name)
     container.kill("KILL")
-    assert container.wait(timeout=10)["StatusCode"] == 137
+    assert container.wait(timeout=30)["StatusCode"] == 137
     assert "No such container" in desk.docker("wait nobody", code=1)
 
 

@@ -17,7 +17,7 @@ from tests.effects.kernel.conftest import run
 from tests.engine import builders
 from tests.engine.discovery.town import ATT, CLUSTER, Town, keys, town, within
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -81,6 +81,29 @@ async def test_a_service_is_one_address_while_its_tasks_come_and_go(abc: Town) -
     await within(1, lambda: abc.resolve(abc[0], "a", "tasks.web") == {"10.0.1.41"})
     await abc.discovery(abc[1]).withdraw(ATT.id, one.endpoint_id)
     await within(1, lambda: not abc.resolve(abc[0], "a", "web"))
+
+
+async def test_who_serves_no_more_is_heeded_when_nobody_is_sent_to_it_any_more(abc: Town) -> None:
+    one, two = abc.task(abc[1], "web", 1, "10.0.1.41"), abc.task(abc[2], "web", 2, "10.0.1.42")
+    await abc.discovery(abc[1]).announce(ATT.id, one)
+    await abc.discovery(abc[2]).announce(ATT.id, two)
+    everybody = [(abc[number], "abc"[number]) for number in range(3)]
+    for node, me in everybody:
+        await within(1, lambda node=node, me=me: len(abc.resolve(node, me, "tasks.web")) == 2)  # type: ignore[misc]
+    await abc.discovery(abc[1]).announce(ATT.id, replace(one, serving=False))
+    assert await abc.discovery(abc[1]).heeded(ATT.id, one.endpoint_id, PATIENCE)
+    for node, me in everybody:
+        assert abc.resolve(node, me, "tasks.web") == {"10.0.1.42"}
+
+
+async def test_who_cannot_be_reached_is_waited_for_a_while_and_who_is_gone_is_not(abc: Town) -> None:
+    one = abc.task(abc[1], "web", 1, "10.0.1.41")
+    await abc.discovery(abc[1]).announce(ATT.id, one)
+    await within(1, lambda: abc.resolve(abc[2], "c", "tasks.web"))
+    abc.cut(abc[2])
+    await abc.discovery(abc[1]).announce(ATT.id, replace(one, serving=False))
+    assert not await abc.discovery(abc[1]).heeded(ATT.id, one.endpoint_id, 0.3)
+    assert await abc.discovery(abc[1]).heeded(ATT.id, one.endpoint_id, 20), "it is found to be gone meanwhile"
 
 
 async def test_a_killed_node_leaves_names_at_once_and_forwarding_never(abc: Town) -> None:

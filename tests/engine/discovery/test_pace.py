@@ -8,7 +8,11 @@ import statistics
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.engine.discovery.town import ATT, town, within
+
+pytestmark = pytest.mark.timed
 
 ENDPOINTS = 1000
 

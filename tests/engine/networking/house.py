@@ -38,7 +38,7 @@ from fairlead.model.ruleset import Element
 from tests.engine import builders
 
 OWNER = "fairlead-house"
-PATIENCE = 5.0
+PATIENCE = 30.0
 HANDS = ("commit", "write", "apply", "attempt", "take", "release", "hold", "splice", "open")
 """The calls at which a daemon can die: before or after each of them the world is another."""
 

@@ -15,6 +15,8 @@ from fairlead.model.network import NetworkSpec, PoolRequest
 from tests.effects.kernel.conftest import ip, run
 from tests.engine.networking.house import House
 
+pytestmark = pytest.mark.timed
+
 WITHIN = 2.0
 
 

@@ -164,6 +164,7 @@ async def test_full_packets_pass_unbroken(host: None, tmp_path: Path) -> None:
         assert ip("link", "show", "eth0", ns=a.ns("tiny"))[0]["mtu"] == 1400
 
 
+@pytest.mark.timed
 async def test_a_thousand_remote_endpoints_are_written_together(pair: Hosts) -> None:
     a, b = pair.nodes
     network = swarm_network("red", "10.8.0.0/16")

@@ -18,6 +18,8 @@ from tests.support.answering import Answerers, ask
 
 __all__ = ["world"]
 
+pytestmark = pytest.mark.timed
+
 WITHIN = 2.0
 VIP = IPv4Address("10.0.1.2")
 

@@ -82,7 +82,7 @@ async def test_no_answer_in_time_is_unavailable_and_ends_the_answer(manager: Man
     manager.answers["report"] = never
     with pytest.raises(Unavailable, match=r"did not answer report within 0\.2 s"):
         await worker.call(manager.address, "report", patience=0.2)
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 30)
 
 
 async def test_a_manager_that_came_back_is_called_anew(manager: Manager, worker: Caller) -> None:
@@ -276,7 +276,7 @@ async def test_a_stream_is_closed_when_its_caller_goes(manager: Manager, worker:
     endless = Endless()
     manager.answers["session"] = endless.answer
     assert await lines_of(worker, manager.address, 1) == [b"news"]
-    await asyncio.wait_for(endless.closed.wait(), 5)
+    await asyncio.wait_for(endless.closed.wait(), 30)
 
 
 async def test_a_stream_is_closed_when_the_listener_is(manager: Manager, worker: Caller) -> None:
@@ -300,7 +300,7 @@ async def test_who_does_not_read_stops_the_stream_and_may_still_go(manager: Mana
         for _ in range(told + 10):
             await anext(lines)
         assert endless.told > told
-    await asyncio.wait_for(endless.closed.wait(), 5)
+    await asyncio.wait_for(endless.closed.wait(), 30)
 
 
 # --- renewal --------------------------------------------------------------------------------------

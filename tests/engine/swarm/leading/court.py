@@ -19,7 +19,7 @@ from fairlead.model.errors import Unavailable
 from fairlead.model.swarm.identity import Peer
 from tests.core.swarm.builders import NOW
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 TERM = 2.0
 
 

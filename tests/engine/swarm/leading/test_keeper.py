@@ -92,7 +92,7 @@ async def test_who_is_to_be_no_manager_leads_no_more(court: Court, alone: Manage
         await court.user.refresh()
         await court.put(replace(court.user.snapshot.nodes["n1"], role=WORKER, spec=NodeSpec(WORKER)))
         with pytest.raises(Deposed):
-            await asyncio.wait_for(running, 5)
+            await asyncio.wait_for(running, 30)
 
 
 # --- decisions ------------------------------------------------------------------------------------
