@@ -18,7 +18,7 @@ from fairlead.engine.leasing import Leasing
 from fairlead.engine.locks import KeyedLocks
 from fairlead.engine.lodgings import Lodgings
 from fairlead.engine.names import Names
-from fairlead.engine.publish import Publisher
+from fairlead.engine.publish import SERVICE, Publisher
 from fairlead.engine.remotes import Remotes
 from fairlead.engine.resolvers import Resolvers
 from fairlead.engine.state import State
@@ -26,6 +26,7 @@ from fairlead.engine.upkeep import Upkeep
 from fairlead.engine.wiring import Wiring
 from fairlead.engine.world import World
 from fairlead.model.config import EVERY_IPV4, DaemonConfig
+from fairlead.model.container import Container
 from fairlead.model.endpoint import Endpoint, PortRequest, PublishedPort
 from fairlead.model.event import Event
 from fairlead.model.network import Address, Network
@@ -58,11 +59,14 @@ class Fabric:
         self.turns = KeyedLocks()
         self._events = events
 
-    async def publish(self, endpoint: Endpoint, requests: Sequence[PortRequest]) -> tuple[PublishedPort, ...]:
-        """Take and hold ports for a claimed endpoint. Raises Failed as Docker words it."""
+    async def publish(
+        self, endpoint: Endpoint, requests: Sequence[PortRequest], container: Container
+    ) -> tuple[PublishedPort, ...]:
+        """Take and hold ports for a claimed endpoint of the container. Raises Failed as Docker words it."""
+        service = container.spec.labels.get(SERVICE, "") if container.spec.task_id else ""
         driver_failed = f"driver failed programming external connectivity on endpoint {endpoint.name} ({endpoint.id}): "
         with blamed(driver_failed):
-            return await self.publisher.publish(endpoint, requests, _binding(self.wiring.network(endpoint)))
+            return await self.publisher.publish(endpoint, requests, _binding(self.wiring.network(endpoint)), service)
 
     async def _guide_again(self, sandbox: Sandbox) -> None:
         """Lead a sandbox's queries to its resolver, as was done when it was made."""

@@ -7,6 +7,7 @@ that was just given up is not some other container's a moment later.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 
@@ -23,6 +24,7 @@ class HostPorts:
         self._taken: dict[_Slot, dict[Address, str]] = {}
         self._notes: dict[_Slot, str] = {}
         self._next: dict[str, int] = {}
+        self._waiting: list[asyncio.Future[None]] = []
 
     def take(self, owner: str, ports: Iterable[PublishedPort], note: str = "") -> None:
         """These ports are `owner`'s (an endpoint id) now. `note` is told to whoever wants them too."""
@@ -42,6 +44,15 @@ class HostPorts:
                 if not holders:
                     del self._taken[slot]
                     self._notes.pop(slot, None)
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def freed(self) -> asyncio.Future[None]:
+        """Done when ports are given back next."""
+        self._waiting.append(asyncio.get_running_loop().create_future())
+        return self._waiting[-1]
 
     def note(self, port: PublishedPort) -> str:
         return self._notes.get((port.protocol, port.host_port), "")

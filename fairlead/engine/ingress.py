@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -52,6 +52,7 @@ class Ingress:
         fabric.upkeep.in_sandboxes.append(self._rewrite)
         fabric.upkeep.on_host[near.NAME] = self._rewrite_host
         fabric.balancing.doors.moved = self._follow_legs
+        fabric.publisher.mesh = self
 
     # --- the node's part --------------------------------------------------------------------------
 
@@ -208,6 +209,15 @@ class Ingress:
             await self._fabric.kernel.attempt(self._fabric.wiring.publish(replace(outer, published=tuple(new))))
             await self._fabric.publisher.carry(outer, new)
             await self._keep(replace(outer, published=(*kept, *new)))
+
+    async def give_way(self, ports: Collection[int], service: str) -> None:
+        """Show these of the service's ports no more: a task of its own is to have them on this node."""
+        async with self._turn:
+            if INGRESS not in self._fabric.state.sandboxes:
+                return
+            _, outer = self._legs(self._fabric.state.sandboxes[INGRESS])
+            own = {port for key, name in self._mesh.shown.items() if name == service for port in _published(key)}
+            await self._withdraw(outer, [one for one in outer.published if one.host_port in ports and one in own])
 
     async def _withdraw(self, outer: Endpoint, gone: Sequence[PublishedPort]) -> Endpoint:
         """Show these no more; what the endpoint is then."""

@@ -6,9 +6,11 @@ the same one, and no other process can take it while the container runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from typing import Protocol
 
 from fairlead.engine.host_ports import HostPorts
 from fairlead.engine.ports import PortHold, Ports
@@ -16,6 +18,12 @@ from fairlead.model.container import Container
 from fairlead.model.endpoint import SCTP, Endpoint, PortRequest, PublishedPort
 from fairlead.model.errors import Failed, Refusal
 from fairlead.model.network import Address
+
+PATIENCE = 10.0
+"""Seconds that a task waits for a port of the mesh: as long as tasks have to stop that show it."""
+
+SERVICE = "com.docker.swarm.service.name"
+"""The label of a task's container that names its service."""
 
 EVERY_IPV6 = IPv6Address(0)
 
@@ -53,19 +61,54 @@ class _Choice:
     ports: tuple[PublishedPort, ...] = ()
 
 
+class Shown(Failed):
+    """The routing mesh shows the port."""
+
+
+class Mesh(Protocol):
+    """Whoever shows ports of services on every node (`fairlead.engine.ingress`)."""
+
+    async def give_way(self, ports: Collection[int], service: str) -> None:
+        """Show these no more if they are the service's: a task of its own wants them."""
+        ...
+
+
 class Publisher:
     def __init__(self, taken: HostPorts, ports: Ports) -> None:
+        self.mesh: Mesh | None = None
         self._taken = taken
         self._ports = ports
 
     async def publish(
-        self, endpoint: Endpoint, requests: Sequence[PortRequest], default: Address
+        self, endpoint: Endpoint, requests: Sequence[PortRequest], default: Address, service: str = ""
     ) -> tuple[PublishedPort, ...]:
-        """Take and hold a port for each request. All or none.
+        """Take and hold a port for each request. All or none. What the routing mesh shows it is about to give up if a
+        task of `service` shall have it: that is waited for.
 
         Raises Failed: "Bind for ADDRESS:PORT failed: port is already allocated" when a container has it, "failed to
         bind host port for ...: REASON" when another process does, "all ports are allocated" for a range.
         """
+        if not service or self.mesh is None:
+            return await self._publish(endpoint, requests, default)
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            try:
+                return await self._publish(endpoint, requests, default)
+            except Shown as refusal:
+                freed = self._taken.freed()
+                numbers = {
+                    one for request in requests for one in range(request.host_ports[0], request.host_ports[1] + 1)
+                }
+                await self.mesh.give_way(numbers, service)
+                try:
+                    async with asyncio.timeout_at(end):
+                        await freed
+                except TimeoutError:
+                    raise refusal from None
+
+    async def _publish(
+        self, endpoint: Endpoint, requests: Sequence[PortRequest], default: Address
+    ) -> tuple[PublishedPort, ...]:
         choices: list[_Choice] = []
         try:
             for request in requests:
@@ -99,9 +142,9 @@ class Publisher:
             await self._ports.splice(held, target.ip, port.container_port, loopback_only=same is not None)
 
     async def withdraw(self, owner: str, ports: Sequence[PublishedPort]) -> None:
-        """Give ports back to the host."""
-        self._taken.free(owner, ports)
+        """Give ports back to the host; who is told that they are free can have them."""
         await self._ports.release(holds(ports))
+        self._taken.free(owner, ports)
 
     def _candidates(self, request: PortRequest) -> Iterator[int]:
         first, last = request.host_ports
@@ -126,9 +169,11 @@ class Publisher:
     def _conflict(self, endpoint: Endpoint, ports: Iterable[PublishedPort]) -> Failed:
         blocked = next(port for port in ports if self._taken.overlapping(port))
         note = self._taken.note(blocked)
-        if note or self._taken.same(blocked):
-            words = f"Bind for {_socket(blocked.host_ip, blocked.host_port)} failed: port is already allocated"
-            return Failed(f"{words} ({note})" if note else words)
+        words = f"Bind for {_socket(blocked.host_ip, blocked.host_port)} failed: port is already allocated"
+        if note:
+            return Shown(f"{words} ({note})")
+        if self._taken.same(blocked):
+            return Failed(words)
         return _bind_failure(endpoint, blocked, "address already in use")
 
     async def _hold(self, endpoint: Endpoint, choices: Sequence[_Choice]) -> None:

@@ -71,7 +71,7 @@ class SandboxChange:
         carrier, requests = fabric.wiring.carrier(after), requests_of(container)
         if carrier is None or carrier.published or not requests:
             return after
-        ports = await fabric.publish(carrier, requests)
+        ports = await fabric.publish(carrier, requests, container)
         undo.push_async_callback(fabric.publisher.withdraw, carrier.id, ports)
         return [replace(item, published=ports) if item.id == carrier.id else item for item in after]
 

@@ -89,7 +89,7 @@ class SandboxStart:
         requests = requests_of(container)
         if carrier is None or not requests:
             return endpoints
-        ports = await fabric.publish(carrier, requests)
+        ports = await fabric.publish(carrier, requests, container)
         carrier = replace(carrier, published=ports)
         undo.push_async_callback(fabric.publisher.withdraw, carrier.id, carrier.published)
         fabric.claims.update(carrier)
