@@ -134,6 +134,14 @@ def _form_faults(spec: EndpointSpec) -> Iterator[str]:
             yield f"invalid link-local IP address: {address}"
     if spec.mac and _MAC.fullmatch(spec.mac) is None:
         yield f"invalid MAC address: address {spec.mac}: invalid MAC address"
+    elif spec.mac and not _is_of_an_interface(spec.mac):
+        yield f"invalid MAC address: {spec.mac}: it must be unicast and not zero"
+
+
+def _is_of_an_interface(mac: str) -> bool:
+    """What the kernel takes (is_valid_ether_addr)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    return any(octets) and not octets[0] & 1
 
 
 def _range_faults(spec: EndpointSpec, network: Network) -> Iterator[str]:

@@ -50,6 +50,16 @@ def test_the_old_container_wide_mac_belongs_to_the_modes_network() -> None:
         (USER, EndpointSpec(ipv4="10.6.0.9"), [f"{OUTSIDE} 10.6.0.9"]),
         (USER, EndpointSpec(ipv4="foo"), ["invalid IPv4 address: foo", f"{OUTSIDE} foo"]),
         (USER, EndpointSpec(ipv6="2001:db8::5"), [ONLY_CONFIGURED]),
+        (
+            USER,
+            EndpointSpec(mac="00:00:00:00:00:00"),
+            ["invalid MAC address: 00:00:00:00:00:00: it must be unicast and not zero"],
+        ),
+        (
+            USER,
+            EndpointSpec(mac="01:00:5e:00:00:07"),
+            ["invalid MAC address: 01:00:5e:00:00:07: it must be unicast and not zero"],
+        ),
         (USER, EndpointSpec(mac="zz"), ["invalid MAC address: address zz: invalid MAC address"]),
         (USER, EndpointSpec(link_local=("bad",)), ["invalid link-local IP address: bad"]),
         (None, EndpointSpec(ipv4="10.0.2.300"), ["invalid IPv4 address: 10.0.2.300"]),

@@ -158,6 +158,16 @@ async def test_who_leaves_keeps_connections_and_gets_no_new_ones(street: Street)
         assert held.recv(64) == b"still there?"
 
 
+async def test_an_idle_connection_is_remembered_for_days(street: Street) -> None:
+    """moby#31208, #37822: through IPVS it was forgotten after 900 s, and neither end was told."""
+    await street.balance("one")
+    with street.connect() as held:
+        read_answer(held)
+        tracked = run("cat", "/proc/net/nf_conntrack", ns=street.places["client"]).splitlines()
+        (line,) = [line.split() for line in tracked if "ESTABLISHED" in line]
+        assert int(line[line.index("ESTABLISHED") - 1]) > 24 * 3600
+
+
 async def test_the_connections_of_who_is_gone_are_reset(street: Street) -> None:
     await street.balance("one")
     with street.connect() as held:
