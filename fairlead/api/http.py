@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from fairlead.api.spelling import spelled
+from fairlead.api.syntax import complaint
 from fairlead.model.errors import Invalid
 
 T = TypeVar("T")
@@ -47,14 +49,15 @@ class Request:
     def json(self, kind: type[T]) -> T:
         """The body as `kind` (a msgspec Struct). Raises `Invalid` with Docker's words for bad JSON."""
         content_type = self.headers.get("content-type", "")
-        if self.body and content_type.split(";")[0].strip() != JSON:
+        if self.body and content_type.split(";")[0].strip().lower() != JSON:
             raise Invalid(f"unsupported Content-Type header ({content_type}): must be 'application/json'")
         try:
-            return msgspec.json.decode(self.body or b"{}", type=kind, strict=False)
+            given = msgspec.json.decode(self.body or b"{}")
+            return msgspec.convert(spelled({} if given is None else given, kind), kind, strict=False)
         except msgspec.ValidationError as error:
             raise Invalid(f"invalid JSON: {error}") from error
         except msgspec.DecodeError as error:
-            raise Invalid(f"invalid JSON: {str(error).removeprefix('JSON is malformed: ')}") from error
+            raise Invalid(complaint(self.body) or f"invalid JSON: {error}") from error
 
     def flag(self, name: str, default: bool = False) -> bool:
         """A boolean parameter by Docker's rule: absent is `default`; "", 0, no, false, none are false."""
