@@ -5,33 +5,57 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import stat
+from itertools import count
 from pathlib import Path
 
 from fairlead.effects.oci import process, scope
 from fairlead.effects.oci.doomed import Doomed
-from fairlead.effects.oci.mount import detach
+from fairlead.effects.oci.mount import MS_BIND, MS_REC, detach, mount
 from fairlead.effects.oci.trees import usage
 from fairlead.model.errors import Failed
 from fairlead.model.volume import Volume
 
+_PARTS = "parts"
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
 
 
 class VolumePart:
-    """A file or directory inside a volume, by descriptor: `path` leads there whatever becomes of its name."""
+    """A file or directory inside a volume, mounted at `path`: it stays the same whatever becomes of its name."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.path = Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+    def __init__(self, descriptor: int, path: Path) -> None:
+        """Mounts what the descriptor stands for, and closes it."""
+        self.path = path
+        try:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                path.mkdir()
+            else:
+                path.touch(exist_ok=False)
+            mount(f"/proc/self/fd/{descriptor}", path, "", MS_BIND | MS_REC)
+        finally:
+            os.close(descriptor)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        detach(self.path)
+        _remove_place(self.path)
+
+
+def _remove_place(path: Path) -> None:
+    """Only what is empty goes: whatever is mounted there must survive."""
+    if path.is_dir():
+        path.rmdir()
+    elif path.stat().st_size == 0:
+        path.unlink()
 
 
 class VolumeFiles:
     def __init__(self, root: Path, doomed: Doomed) -> None:
         self._home, self._doomed = root / "volumes", doomed
         self._home.mkdir(parents=True, exist_ok=True, mode=0o701)
+        self._serial = count(1)
+        for left in self._home.glob(f"*/{_PARTS}/*"):
+            detach(left)
+            _remove_place(left)
 
     def mountpoint(self, name: str) -> Path:
         """`name` must have been checked: it names a directory."""
@@ -46,7 +70,9 @@ class VolumeFiles:
             data.chmod(0o755)
 
     def discard(self, name: str) -> None:
-        """Take the volume's mount off and delete its directory in the background."""
+        """Take the volume's mounts off and delete its directory in the background."""
+        for part in (self._home / name).glob(f"{_PARTS}/*"):
+            detach(part)
         detach(self.mountpoint(name))
         self._doomed.add(self._home / name)
         self._doomed.sweep()
@@ -74,8 +100,10 @@ class VolumeFiles:
     def part(self, name: str, subpath: str) -> VolumePart:
         """A file or directory of the volume, held until it is closed. Raises `Failed` when it is none of its own."""
         base = self.mountpoint(name)
+        places = base.with_name(_PARTS)
+        places.mkdir(mode=0o701, exist_ok=True)
         try:
-            return VolumePart(scope.open_beneath(base, subpath))
+            return VolumePart(scope.open_beneath(base, subpath), places / str(next(self._serial)))
         except OSError as error:
             if error.errno == errno.EXDEV:
                 raise Failed(

@@ -94,9 +94,10 @@ async def test_a_part_of_a_volume_is_of_the_volume(host: Host, volumes: Volumes)
     for name in ("sub", "good"):
         part = volumes.part("parted", name)
         (data / "sub").rename(data / "moved")
-        assert part.path.resolve() == data / "moved"
+        assert part.path.samefile(data / "moved")
         (data / "moved").rename(data / "sub")
         part.close()
+        assert not part.path.exists()
     for name in ("root", "up", "over", "twice", "../_data/sub", "/etc"):
         with pytest.raises(Failed, match="path concatenation escapes the base directory"):
             volumes.part("parted", name)
