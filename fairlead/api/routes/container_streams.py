@@ -59,11 +59,10 @@ class _StreamHandlers:
                     await self._replay(channel, container, wanted)
                 if not live:
                     return
-                place = attached.place
                 filtered = DetachFilter(keys) if terminal else None
                 detached = await converse(
-                    [copy_output(channel, place.read, terminal, wanted)],
-                    copy_input(channel, place, filtered) if typing and container.spec.open_stdin else None,
+                    [copy_output(channel, attached.read, terminal, wanted)],
+                    copy_input(channel, attached.place, filtered) if typing and container.spec.open_stdin else None,
                 )
                 if detached:
                     self._containers.streams.detached(attached)

@@ -60,25 +60,26 @@ class _ExecHandlers:
                 raise Invalid(failure.message) from failure
             process.close()
             return empty(200)
-        terminal = made.spec.tty
+        unframed = bool(body.Tty)
 
         async def run(channel: Channel) -> None:
-            await self._converse(channel, made, (size[0], size[1]))
+            await self._converse(channel, made, (size[0], size[1]), unframed)
 
-        return Hijack(run, stream_type(terminal, request.version))
+        return Hijack(run, stream_type(unframed, request.version))
 
-    async def _converse(self, channel: Channel, made: Exec, size: tuple[int, int]) -> None:
-        terminal = made.spec.tty
+    async def _converse(self, channel: Channel, made: Exec, size: tuple[int, int], unframed: bool) -> None:
+        """`unframed` is what the client said when it started the exec: it reads by that, whatever the exec was made
+        with."""
         try:
             process = await self._execs.start(made, detach=False, size=size)
         except StartFailed as failure:
             text = failure.message.encode() + b"\r\n"
-            await channel.write(text if terminal else frame(STDOUT, text))
+            await channel.write(text if unframed else frame(STDOUT, text))
             return
-        keys = DetachFilter(detach_keys(made.spec.detach_keys)) if terminal else None
+        keys = DetachFilter(detach_keys(made.spec.detach_keys)) if made.spec.tty else None
         typing = copy_input(channel, process, keys) if made.spec.attach_stdin else None
         try:
-            await converse([_copy_outputs(channel, process, terminal)], typing)
+            await converse([_copy_outputs(channel, process, unframed)], typing)
         finally:
             process.close()
 
@@ -114,10 +115,10 @@ class _ExecHandlers:
         )
 
 
-async def _copy_outputs(channel: Channel, process: Process, terminal: bool) -> None:
+async def _copy_outputs(channel: Channel, process: Process, unframed: bool) -> None:
     """Every stream to its end, and the process to its own; then a child of it may go on writing unheard."""
     copies = asyncio.gather(
-        *(copy_output(channel, _reader(process, stream), terminal, (STDOUT, STDERR)) for stream in process.streams)
+        *(copy_output(channel, _reader(process, stream), unframed, (STDOUT, STDERR)) for stream in process.streams)
     )
     try:
         await process.wait()
@@ -126,6 +127,7 @@ async def _copy_outputs(channel: Channel, process: Process, terminal: bool) -> N
         return
     finally:
         copies.cancel()
+        await asyncio.gather(copies, return_exceptions=True)
 
 
 def _reader(process: Process, stream: int) -> Output:

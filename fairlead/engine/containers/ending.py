@@ -18,6 +18,7 @@ from fairlead.core.containers.restart import Ending as EndOfRun
 from fairlead.core.containers.restart import delay_before_restart
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.storage import Storage
+from fairlead.engine.containers.waiting import AT_REST
 from fairlead.model.container import EXITED, RESTARTING, Container
 from fairlead.model.errors import NotFound, Refusal
 from fairlead.model.runtime import Ended
@@ -69,7 +70,7 @@ class Ending:
         container = self._context.state.containers.get(container_id)
         if container is None or not container.state.pid:
             return True
-        waiter = self._context.waiting.join(container_id, "not-running")
+        waiter = self._context.waiting.join(container_id, AT_REST)
         try:
             async with asyncio.timeout(seconds):
                 await waiter
@@ -97,6 +98,7 @@ class Ending:
         context.announce(container, "die", exitCode=str(code), execDuration=str(lasted // _SECOND))
         if container.state.status == RESTARTING:
             self._schedule(container)
+            context.waiting.restarting(container_id, code)
         else:
             self._delays.pop(container_id, None)
             context.waiting.stopped(container_id, code)

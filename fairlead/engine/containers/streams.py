@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -22,8 +23,18 @@ class Attached:
     container: Container
     place: Place
     streams: Streams
+    ended: asyncio.Future[int]
+
+    async def read(self) -> tuple[int, bytes] | None:
+        """The next (stream, output). The last word is said when the end is known to everybody: clients that have read
+        it ask for the exit code next, and remove what the container was connected to."""
+        item = await self.place.read()
+        if item is None:
+            await asyncio.shield(self.ended)
+        return item
 
     def close(self) -> None:
+        self.ended.cancel()
         self.streams.leave(self)
 
 
@@ -39,8 +50,9 @@ class Streams:
         if container.state.status == RESTARTING:
             raise Conflict(f"container {container.id} is restarting, wait until the container is running")
         place = self._context.consoles.join(container.id, bool(container.state.pid))
+        ended = self._context.waiting.join(container.id, NEXT_EXIT)
         self._context.announce(container, "attach")
-        return Attached(container, place, self)
+        return Attached(container, place, self, ended)
 
     def leave(self, attached: Attached) -> None:
         self._context.consoles.leave(attached.container.id, attached.place)
@@ -64,7 +76,9 @@ class Streams:
         return container, self._entries(container, query)
 
     async def _entries(self, container: Container, query: LogQuery) -> AsyncIterator[LogEntry]:
-        follow = query.follow and container.state.running
+        # It may have ended since it was asked for: then nobody would tell of its end.
+        current = self._context.state.containers.get(container.id)
+        follow = query.follow and current is not None and current.state.running
         ended = self._context.waiting.join(container.id, NEXT_EXIT) if follow else None
         try:
             async for entry in self._context.logs.entries(container, query, ended):

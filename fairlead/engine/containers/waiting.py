@@ -6,6 +6,8 @@ import asyncio
 
 NOT_RUNNING, NEXT_EXIT, REMOVED = "not-running", "next-exit", "removed"
 CONDITIONS = (NOT_RUNNING, NEXT_EXIT, REMOVED)
+AT_REST = "at-rest"
+"""Ours alone: it does not run and is not going to by its restart policy."""
 
 
 class Waiting:
@@ -29,11 +31,15 @@ class Waiting:
         else:
             self._waiters.pop(container_id, None)
 
-    def stopped(self, container_id: str, exit_code: int) -> None:
+    def restarting(self, container_id: str, exit_code: int) -> None:
+        """One run is over and another will follow: clients that wait for an end have seen one."""
         self._settle(container_id, exit_code, (NOT_RUNNING, NEXT_EXIT))
 
+    def stopped(self, container_id: str, exit_code: int) -> None:
+        self._settle(container_id, exit_code, (NOT_RUNNING, NEXT_EXIT, AT_REST))
+
     def removed(self, container_id: str, exit_code: int) -> None:
-        self._settle(container_id, exit_code, CONDITIONS)
+        self._settle(container_id, exit_code, (*CONDITIONS, AT_REST))
 
     def _settle(self, container_id: str, exit_code: int, conditions: tuple[str, ...]) -> None:
         for condition, future in self._waiters.get(container_id, ())[:]:
