@@ -62,6 +62,12 @@ class NetworkScopes:
             return self._swarm.networks.find(reference)
         return self._successor(found) or found
 
+    async def look(self, reference: str, scope: str = "") -> AnyNetwork:
+        """As `find`; a manager says of none that it does not exist without asking the store."""
+        if not self._swarm.formed or not self._swarm.standing.seated:
+            return self.find(reference, scope)
+        return await self._swarm.last_word(lambda: self.find(reference, scope))
+
     def _successor(self, found: Network) -> SwarmNetwork | None:
         """A swarm network that was removed lingers on this host while its containers stop: whoever names it means the
         one that has its name since."""
@@ -79,7 +85,7 @@ class NetworkScopes:
 
     async def remove(self, reference: str) -> None:
         """Raises `Refusal` while somebody uses it."""
-        network = self.find(reference)
+        network = await self.look(reference)
         if isinstance(network, SwarmNetwork) or network.scope == SWARM:
             await self._swarm.networks.remove(network.id)
         else:

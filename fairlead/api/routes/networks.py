@@ -21,6 +21,7 @@ def routes(engine: Engine) -> list[Route]:
     handlers = _NetworkHandlers(engine)
     return [
         Route("GET", "/networks", handlers.list),
+        Route("GET", "/networks/", handlers.list),
         Route("POST", "/networks/create", handlers.create),
         Route("POST", "/networks/prune", handlers.prune),
         Route("GET", "/networks/{id...}", handlers.inspect),
@@ -42,7 +43,7 @@ class _NetworkHandlers:
         )
 
     async def inspect(self, request: Request) -> Response:
-        network = self._scopes.find(request.params["id"], request.query.get("scope", ""))
+        network = await self._scopes.look(request.params["id"], request.query.get("scope", ""))
         if isinstance(network, SwarmNetwork):
             return json_response(swarm_network_json(network))
         shown = network_json(network, self._networks.attached(network))

@@ -31,8 +31,8 @@ class _NodeHandlers:
         found = self._swarm.nodes.list(parse_filters(request.query))
         return json_response([node_json(node, self._swarm.settings.trust_of(node)) for node in found])
 
-    def inspect(self, request: Request) -> Response:
-        node = self._swarm.nodes.get(request.params["id"])
+    async def inspect(self, request: Request) -> Response:
+        node = await self._swarm.last_word(lambda: self._swarm.nodes.get(request.params["id"]))
         return json_response(node_json(node, self._swarm.settings.trust_of(node)))
 
     async def update(self, request: Request) -> Response:

@@ -50,8 +50,8 @@ class _ServiceHandlers:
             [service_json(one) | {"ServiceStatus": _status_json(services.status(one))} for one in found]
         )
 
-    def inspect(self, request: Request) -> Response:
-        service = self._swarm.services.get(request.params["id"])
+    async def inspect(self, request: Request) -> Response:
+        service = await self._swarm.last_word(lambda: self._swarm.services.get(request.params["id"]))
         return json_response(service_json(service, request.flag("insertDefaults")))
 
     async def create(self, request: Request) -> Response:

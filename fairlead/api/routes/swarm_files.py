@@ -14,13 +14,14 @@ from fairlead.model.swarm.files import Config, Secret
 
 if TYPE_CHECKING:
     from fairlead.engine.engine import Engine
+    from fairlead.engine.swarm.swarm import Swarm
 
 T = TypeVar("T", Secret, Config)
 
 
 def routes(engine: Engine) -> list[Route]:
-    secrets = _FileHandlers(lambda: engine.swarm.secrets, secret_json)
-    configs = _FileHandlers(lambda: engine.swarm.configs, config_json)
+    secrets = _FileHandlers(engine.swarm, lambda: engine.swarm.secrets, secret_json)
+    configs = _FileHandlers(engine.swarm, lambda: engine.swarm.configs, config_json)
     return [*_routes("/secrets", secrets), *_routes("/configs", configs)]
 
 
@@ -35,7 +36,8 @@ def _routes(path: str, handlers: _FileHandlers[T]) -> list[Route]:
 
 
 class _FileHandlers(Generic[T]):
-    def __init__(self, files: Callable[[], Files[T]], shown: Callable[[T], Json]) -> None:
+    def __init__(self, swarm: Swarm, files: Callable[[], Files[T]], shown: Callable[[T], Json]) -> None:
+        self._swarm = swarm
         self._files: Callable[[], Files[T]] = files
         self._shown: Callable[[T], Json] = shown
 
@@ -43,8 +45,9 @@ class _FileHandlers(Generic[T]):
         found = self._files().list(parse_filters(request.query))
         return json_response([self._shown(one) for one in found])
 
-    def inspect(self, request: Request) -> Response:
-        return json_response(self._shown(self._files().get(request.params["id"])))
+    async def inspect(self, request: Request) -> Response:
+        found = await self._swarm.last_word(lambda: self._files().get(request.params["id"]))
+        return json_response(self._shown(found))
 
     async def create(self, request: Request) -> Response:
         return json_response({"ID": await self._files().create(request.json(FileBody).spec())}, 201)

@@ -26,13 +26,14 @@ class _TaskHandlers:
     def __init__(self, engine: Engine) -> None:
         self._swarm, self._clock = engine.swarm, engine.clock
 
-    def list(self, request: Request) -> Response:
-        found = self._swarm.tasks.list(parse_filters(request.query))
+    async def list(self, request: Request) -> Response:
+        filters = parse_filters(request.query)
+        found = await self._swarm.last_word(lambda: self._swarm.tasks.list(filters))
         networks = self._swarm.snapshot.networks
         return json_response([task_json(task, networks) for task in found])
 
-    def inspect(self, request: Request) -> Response:
-        task = self._swarm.tasks.get(request.params["id"])
+    async def inspect(self, request: Request) -> Response:
+        task = await self._swarm.last_word(lambda: self._swarm.tasks.get(request.params["id"]))
         return json_response(task_json(task, self._swarm.snapshot.networks))
 
     def logs(self, request: Request) -> Answer:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fairlead.engine.swarm.standing import OUTSIDE, Standing, leaderless, must_manage
+from fairlead.model.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
     from fairlead.core.swarm.snapshot import Snapshot
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from fairlead.engine.swarm.settings import Settings
     from fairlead.engine.swarm.tasks import Tasks
     from fairlead.model.swarm.files import Config, Secret
+
+T = TypeVar("T")
 
 
 class Swarm:
@@ -75,6 +78,18 @@ class Swarm:
     def snapshot(self) -> Snapshot:
         """What the store holds. Raises as `mirror`."""
         return self.mirror.snapshot
+
+    async def last_word(self, look: Callable[[], T]) -> T:
+        """What `look` finds. That there is no such thing is for the store to say, not for what this manager has heard
+        of it: it may be cut off, or what was made at another a moment ago be on its way. Raises as `mirror`."""
+        try:
+            return look()
+        except NotFound:
+            try:
+                await self.mirror.refresh()
+            except Unavailable as refusal:
+                raise leaderless() from refusal
+            return look()
 
     @property
     def agent(self) -> Agent | None:
