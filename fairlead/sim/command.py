@@ -97,7 +97,7 @@ def _without_collector() -> Iterator[None]:
 @click.argument("script", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--rewrite", "in_place", is_flag=True, help="Write what it prints back into the file.")
 def play(script: Path, in_place: bool) -> None:
-    """Perform commands to a simulated cluster, written down with what they print."""
+    """Perform a text of commands, each followed by what it prints."""
     from fairlead.sim.gossip.play import PlayError, rewrite
 
     try:
@@ -116,7 +116,7 @@ def play(script: Path, in_place: bool) -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="Names the history: equal seeds, equal runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def swarm(nodes: int, tasks: int, seed: int, as_json: bool) -> None:
-    """Run the managers' loops on virtual time and measure what changes cost."""
+    """Run the loops of a swarm and measure what changes cost."""
     from fairlead.sim.swarm.run import simulate as simulate_swarm
     from fairlead.sim.swarm.table import print_table
 

@@ -158,3 +158,10 @@ def test_images_go_out_and_come_back(host: Machine) -> None:
     host.sh(f"{FAIRLEAD} save -o /tmp/saved.tar busybox:latest && docker rmi busybox:other")
     said = host.sh(f"{FAIRLEAD} load < /tmp/saved.tar; rm /tmp/saved.tar").stdout
     assert said == "Loaded image: busybox:latest\n"
+
+
+def test_what_is_open_is_listed(host: Machine) -> None:
+    shown = host.sh(
+        f"{FAIRLEAD} exposure --format '{{{{.Address}}}} {{{{.Port}}}} {{{{.Target}}}}: {{{{.Reach}}}}'"
+    ).stdout
+    assert "0.0.0.0 8080/tcp web:80: whoever reaches this host" in shown.splitlines()
