@@ -135,7 +135,7 @@ class Reconcile:
         _log.info("undoing an endpoint that was left unfinished", extra={"endpoint": endpoint.id})
         plan = Plan((DelLink(endpoint.host_ifname),)) if endpoint.host_ifname else Plan()
         if network is not None and not network.config_only:
-            plan = DRIVERS[network.driver].detach(network, endpoint, Site(self._fabric.host.facts, sharing=1))
+            plan = DRIVERS[network.driver].detach(network, endpoint, Site(self._fabric.host.facts, shared=True))
             await self._fabric.leasing.release(None, endpoint, network)
         await self._fabric.kernel.attempt(plan)
 

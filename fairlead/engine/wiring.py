@@ -66,13 +66,12 @@ class Wiring:
         """`alive` tells whether the sandbox goes on living without it."""
         site = self._site(sandbox, endpoint)
         if not alive:
-            site = Site(site.facts, HOST, site.ipv6, site.sharing)
+            site = Site(site.facts, HOST, site.ipv6, site.shared)
         return self.driver(endpoint).detach(self.network(endpoint), endpoint, site)
 
     def _site(self, sandbox: Sandbox, endpoint: Endpoint) -> Site:
         present = filter(self._stays, self._state.users_of(endpoint.network_id))
-        sharing = segments.sharing(present, endpoint)
-        return Site(self._host.facts, sandbox.ns, sandbox.ipv6, sharing)
+        return Site(self._host.facts, sandbox.ns, sandbox.ipv6, segments.shared(present, endpoint))
 
     def _stays(self, endpoint: Endpoint) -> bool:
         """Whether it exists or is being made; those of a sandbox that is being taken down are still in the state."""

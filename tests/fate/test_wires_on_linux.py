@@ -65,8 +65,8 @@ class Plot:
         return str(self.directory / name)
 
     async def attach(self, newcomer: Endpoint, ns: str) -> None:
-        sharing = segments.sharing([one for one, _ in self.present], newcomer)
-        where = Site(self.facts, ns, ipv6=True, sharing=sharing)
+        shared = segments.shared([one for one, _ in self.present], newcomer)
+        where = Site(self.facts, ns, ipv6=True, shared=shared)
         await self.kernel.apply(self.driver.attach(self.net, newcomer, where))
         self.present.append((newcomer, ns))
 
@@ -77,8 +77,8 @@ class Plot:
 
     async def leave(self, goer: Endpoint, ns: str) -> None:
         self.present.remove((goer, ns))
-        sharing = segments.sharing([one for one, _ in self.present], goer)
-        plan = self.driver.detach(self.net, goer, Site(self.facts, ns, ipv6=True, sharing=sharing))
+        shared = segments.shared([one for one, _ in self.present], goer)
+        plan = self.driver.detach(self.net, goer, Site(self.facts, ns, ipv6=True, shared=shared))
         assert await self.kernel.attempt(plan) == []
 
     async def links(self, prefix: str = "") -> set[str]:

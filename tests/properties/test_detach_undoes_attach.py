@@ -60,13 +60,13 @@ def test_everything_that_came_goes_again(net: Network, dummy: bool, data: st.Dat
     present: list[tuple[Endpoint, str]] = []
     for number in range(2, 2 + data.draw(st.integers(1, 5))):
         newcomer, ns = placed(net, number, data)
-        sharing = segments.sharing([one for one, _ in present], newcomer)
-        world.run(kind.attach(net, newcomer, Site(facts(), ns, sharing=sharing)))
+        shared = segments.shared([one for one, _ in present], newcomer)
+        world.run(kind.attach(net, newcomer, Site(facts(), ns, shared=shared)))
         present.append((newcomer, ns))
     for goer, ns in data.draw(st.permutations(present)):
         present.remove((goer, ns))
-        sharing = segments.sharing([one for one, _ in present], goer)
-        leave(world, kind.detach(net, goer, Site(facts(), ns, sharing=sharing)))
+        shared = segments.shared([one for one, _ in present], goer)
+        leave(world, kind.detach(net, goer, Site(facts(), ns, shared=shared)))
     assert world.seen() == created
     made = HostLink(net.link, 9, alias=f"fairlead:network:{net.id}")
     world.run(kind.remove(net, around(features, *([made] if net.link != "eth0" else []))))

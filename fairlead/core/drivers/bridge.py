@@ -122,7 +122,7 @@ class Bridge:
         return Plan((*ground, *wired, *_announce(endpoint, site.ns))) + self.publish(network, endpoint)
 
     def detach(self, network: Network, endpoint: Endpoint, site: Site) -> Plan:
-        last = endpoint.segment > 0 and site.sharing == 0
+        last = endpoint.segment > 0 and not site.shared
         ground = segments.raze(network, endpoint.segment) if last else ()
         unwired = (*_vacate(endpoint, site.ns), DelLink(endpoint.host_ifname, deferred=True))
         return self.unpublish(network, endpoint) + Plan((*unwired, *ground))
@@ -171,7 +171,7 @@ class Bridge:
 def _own_bridge(network: Network, owner: str) -> AddBridge:
     mtu = bridge_options.read(network.options).mtu
     alias = names.tag(owner, names.NETWORK, network.id)
-    return AddBridge(network.link, _bridge_mac(network.id), mtu, alias)
+    return AddBridge(network.link, _bridge_mac(network.id), mtu, alias, options=segments.BRIDGE)
 
 
 def _bridge_mac(network_id: str) -> str:

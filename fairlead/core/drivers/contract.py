@@ -60,14 +60,14 @@ class Site:
     """Where an endpoint is attached or detached.
 
     `ns` is the path of the sandbox's namespace; HOST ("") on `detach` means that the namespace is going or gone.
-    `ipv6` says whether new interfaces in it come up with IPv6. `sharing` counts the *other* endpoints that lie in the
-    endpoint's segment now: 0 for the first that comes and the last that goes.
+    `ipv6` says whether new interfaces in it come up with IPv6. `shared` tells whether *other* endpoints lie in the
+    endpoint's segment now: not for the first that comes and the last that goes.
     """
 
     facts: HostFacts
     ns: str = HOST
     ipv6: bool = False
-    sharing: int = 0
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

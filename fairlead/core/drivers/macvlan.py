@@ -46,7 +46,7 @@ class Macvlan(Sublink):
         endpoint_options.check(endpoint.spec.driver_opts)
 
     def attach(self, network: Network, endpoint: Endpoint, site: Site) -> Plan:
-        if _mode_of(network) == PASSTHRU and site.sharing:
+        if _mode_of(network) == PASSTHRU and site.shared:
             raise NotAllowed(
                 f"network {network.name} hands its parent interface {network.link} through to one container, "
                 "and has one already"

@@ -100,6 +100,7 @@ class Overlay:
 
     def validate_endpoint(self, network: Network, endpoint: Endpoint) -> None:
         endpoint_options.check(endpoint.spec.driver_opts)
+        overlay_options.is_router(endpoint)
 
     def create(self, network: Network, around: Neighbourhood) -> Plan:
         return Plan()
@@ -117,9 +118,9 @@ class Overlay:
         forgotten = (
             _change(home, remove=endpoint),
             DelPortEntry(endpoint.host_ifname, endpoint.mac, home),
-            DelLink(endpoint.host_ifname, home, deferred=site.sharing > 0),
+            DelLink(endpoint.host_ifname, home, deferred=site.shared),
         )
-        ground = self._raze(network, site.facts) if site.sharing == 0 else ()
+        ground = self._raze(network, site.facts) if not site.shared else ()
         return Plan((*_vacate(endpoint, site.ns), *forgotten, *ground))
 
     def publish(self, network: Network, endpoint: Endpoint) -> Plan:

@@ -23,6 +23,10 @@ PORTS = 1000
 
 SEGMENTS = 16
 
+BRIDGE = {"mcast_snooping": 0}
+"""What bridges of containers are born with. Where nobody asks for members a bridge that snoops floods multicast as any
+other does, but arms timers of every port whenever one comes or goes: with 500 containers half of what that costs."""
+
 
 def place(endpoints: Sequence[Endpoint], ports: int = PORTS) -> int:
     """The segment for one more endpoint: the lowest with room. Raises Failed when the whole star is full."""
@@ -35,9 +39,9 @@ def place(endpoints: Sequence[Endpoint], ports: int = PORTS) -> int:
     raise Failed(f"the network is full: it has {len(endpoints)} endpoints, and {SEGMENTS} bridges of {ports} ports")
 
 
-def sharing(endpoints: Iterable[Endpoint], endpoint: Endpoint) -> int:
-    """How many others lie in the endpoint's segment."""
-    return sum(other.segment == endpoint.segment and other.id != endpoint.id for other in endpoints)
+def shared(endpoints: Iterable[Endpoint], endpoint: Endpoint) -> bool:
+    """Whether others lie in the endpoint's segment."""
+    return any(other.segment == endpoint.segment and other.id != endpoint.id for other in endpoints)
 
 
 def master(network: Network, segment: int) -> str:
@@ -55,7 +59,7 @@ def build(network: Network, segment: int, owner: str, mtu: int, icc: bool) -> tu
     down, up = names.trunk(network.id, segment)
     port = {} if icc else {"isolated": 1}
     return (
-        AddBridge(bridge, mtu=mtu, alias=alias),
+        AddBridge(bridge, mtu=mtu, alias=alias, options=BRIDGE),
         SetSysctl(f"net/ipv6/conf/{bridge}/disable_ipv6", "1"),
         SetLink(bridge, up=True),
         AddVeth(down, up, HOST, master=network.link, mtu=mtu, alias=alias, port=port),

@@ -69,8 +69,8 @@ def published(*ports: str) -> tuple[PublishedPort, ...]:
     return tuple(found)
 
 
-def site(ns: str = NS, ipv6: bool = False, sharing: int = 0) -> Site:
-    return Site(facts(), ns, ipv6, sharing)
+def site(ns: str = NS, ipv6: bool = False, shared: bool = False) -> Site:
+    return Site(facts(), ns, ipv6, shared)
 
 
 def spec(**fields: object) -> EndpointSpec:

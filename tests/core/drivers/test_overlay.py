@@ -68,8 +68,8 @@ def test_the_filters_stand_before_the_first_packet_and_until_after_the_last() ->
 
 def test_only_the_last_endpoint_takes_the_ground_along() -> None:
     net = overlay()
-    stays = OVERLAY.detach(net, endpoint(on=net), Site(facts(), HOST, sharing=1))
-    goes = OVERLAY.detach(net, endpoint(on=net), Site(facts(), HOST, sharing=0))
+    stays = OVERLAY.detach(net, endpoint(on=net), Site(facts(), HOST, shared=True))
+    goes = OVERLAY.detach(net, endpoint(on=net), Site(facts(), HOST, shared=False))
     assert DelNamespace(HOME) not in stays.operations
     assert DelNamespace(HOME) in goes.operations
     assert goes.operations.index(DelLink("vxlan0", HOME)) < goes.operations.index(DelNamespace(HOME))

@@ -30,15 +30,15 @@ class Crowd:
 
     def join(self, number: int) -> Endpoint:
         newcomer = replace(endpoint(number, self.net), segment=segments.place(self.endpoints))
-        sharing = segments.sharing(self.endpoints, newcomer)
-        self.world.run(BRIDGE.attach(self.net, newcomer, site(f"/ns/{number}", sharing=sharing)))
+        shared = segments.shared(self.endpoints, newcomer)
+        self.world.run(BRIDGE.attach(self.net, newcomer, site(f"/ns/{number}", shared=shared)))
         self.endpoints.append(newcomer)
         return newcomer
 
     def leave(self, goer: Endpoint) -> None:
         self.endpoints.remove(goer)
-        sharing = segments.sharing(self.endpoints, goer)
-        self.world.run(BRIDGE.detach(self.net, goer, site("", sharing=sharing)))
+        shared = segments.shared(self.endpoints, goer)
+        self.world.run(BRIDGE.detach(self.net, goer, site("", shared=shared)))
 
     def bridges(self) -> dict[str, int]:
         return {name: self.world.ports(name) for ns, name in self.world.links if name.startswith("br-")}
