@@ -62,7 +62,6 @@ class Endpoint:
     `names` are the DNS names it answers to on this network.
     `lease` is what the addresses come from where the physical network gives them out.
     `published` is empty unless this endpoint is the one that carries the container's ports.
-    `forwards`: it passes on packets of others, so they may bear any source address.
     `egress`: the engine made it as a way out; the container is not told of it.
     """
 
@@ -85,7 +84,6 @@ class Endpoint:
     published: tuple[PublishedPort, ...] = ()
     lease: Lease | None = None
     egress: bool = False
-    forwards: bool = False
 
     @property
     def addresses(self) -> tuple[IPv4Interface | IPv6Interface, ...]:

@@ -4,7 +4,8 @@ Whatever a container sends must come from its own hardware and IP addresses, and
 must be about its own. Router advertisements and redirects pass in no direction. What comes out of the VXLAN was looked
 at where it was sent from, and that it was one of our nodes is looked at outside (`overlay_underlay`).
 
-A node's own end on a network (`forwarders`) passes on packets of clients from elsewhere, with any source address.
+Some (`forwarders`) pass on packets of others, with any source address: a node's own end of the routing mesh, and
+containers that their users declared to be routers.
 
 TCP connections to other nodes are told how large segments may be that arrive there in one piece (`segments`): the MTU
 of the containers' interfaces is no more than was known when they were made.
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
 
+from fairlead.core.drivers import overlay_options
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.ruleset import (
     ACCEPT,
@@ -127,14 +129,12 @@ def elements(endpoint: Endpoint) -> tuple[Element, ...]:
     """What an endpoint may say. Its link-local address follows from its hardware address (RFC 4291, appendix A)."""
     port = endpoint.host_ifname
     found = [Element("home", (port, endpoint.mac))]
-    if endpoint.forwards:
-        found.append(Element("forwarders", (port,)))
     if endpoint.ipv4 is not None:
         found.append(Element("home4", (port, endpoint.ipv4.ip)))
         found.append(Element("selves", (port, endpoint.mac, endpoint.ipv4.ip)))
     if endpoint.ipv6 is not None:
         found += [Element("home6", (port, address)) for address in (endpoint.ipv6.ip, link_local(endpoint.mac))]
-    if endpoint.container_id == INGRESS:
+    if endpoint.container_id == INGRESS or overlay_options.is_router(endpoint):
         found.append(Element("forwarders", (port,)))
     return tuple(found)
 

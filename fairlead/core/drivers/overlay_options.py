@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 from fairlead.core.drivers import options
 from fairlead.core.drivers.options import PREFIX, Options
+from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Invalid
 
 ENCRYPTED = "encrypted"
 VNIS = f"{PREFIX}driver.overlay.vxlanid_list"
 MULTICAST = "com.fairlead.overlay.multicast"
+ROUTER = "com.fairlead.overlay.router"
+"""Of one attachment (`--network name=NET,driver-opt=com.fairlead.overlay.router=true`): the container passes on what
+others send, and what it sends may bear any source address."""
+
 LARGEST_VNI = (1 << 24) - 1
 
 
@@ -57,6 +62,11 @@ def read(given: Mapping[str, str]) -> OverlayOptions:
         multicast=_switch(MULTICAST, given.get(MULTICAST, "false")),
         vnis=_vnis(VNIS, given.get(VNIS, "")),
     )
+
+
+def is_router(endpoint: Endpoint) -> bool:
+    """Raises Invalid for a bad value."""
+    return _switch(ROUTER, endpoint.spec.driver_opts.get(ROUTER, "false"))
 
 
 def check(given: Mapping[str, str]) -> tuple[str, ...]:

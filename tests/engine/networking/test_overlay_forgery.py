@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
 
 from fairlead.core.drivers.overlay_filter import link_local
+from fairlead.core.drivers.overlay_options import ROUTER
 from fairlead.effects.kernel import netns
 from fairlead.effects.kernel.attributes import mac_bytes
+from fairlead.model.errors import Invalid
 from tests.effects.kernel.conftest import run
 from tests.engine.networking import frames
 from tests.engine.networking.frames import BROADCAST, arp, ethernet, icmp6, listening, send, udp4
-from tests.engine.networking.hosts import Hosts, Node, hosts, namespace, plug, swarm_network
+from tests.engine.networking.hosts import Hosts, Node, addressed, hosts, namespace, plug, swarm_network
 
 EVIL, VICTIM, FAR = "10.0.1.5 fd00:1::5", "10.0.1.6 fd00:1::6", "10.0.1.7 fd00:1::7"
 EVIL_MAC, VICTIM_MAC, FAR_MAC = "02:42:0a:00:01:05", "02:42:0a:00:01:06", "02:42:0a:00:01:07"
@@ -114,6 +117,29 @@ async def test_what_is_forged_does_not(pair: Hosts) -> None:
                 send(a.ns("evil"), "eth0", readdressed(make(), target))
         heard = [near.frame(MARK), far.frame(MARK)]
     assert heard == [None, None]
+
+
+async def test_a_router_may_pass_on_what_others_send_and_nothing_else(pair: Hosts) -> None:
+    """`--network name=red,driver-opt=com.fairlead.overlay.router=true`"""
+    a, b = pair.nodes
+    spec = replace(addressed("10.0.1.9 fd00:1::9"), driver_opts={ROUTER: "true"})
+    await a.run("router", "red", endpoints={"red": spec})
+    own = mac(a, "router")
+    with listening(a.ns("victim"), "eth0") as near, listening(b.ns("far"), "eth0") as far:
+        for ear, target, address in ((near, VICTIM_MAC, "10.0.1.6"), (far, FAR_MAC, "10.0.1.7")):
+            passed = payload("192.0.2.7", address)
+            send(a.ns("router"), "eth0", ethernet(own, target, _IPV4, passed))
+            assert ear.hears(MARK, 2)
+            send(a.ns("router"), "eth0", ethernet(STRANGER, target, _IPV4, passed))
+            send(a.ns("router"), "eth0", ethernet(own, target, _ARP, arp(1, own, "10.0.1.6", own, "10.0.1.7") + MARK))
+            send(a.ns("evil"), "eth0", ethernet(EVIL_MAC, target, _IPV4, passed))
+        assert [near.frame(MARK), far.frame(MARK)] == [None, None]
+
+
+async def test_a_router_that_is_none_or_one_is_refused(pair: Hosts) -> None:
+    spec = replace(addressed("10.0.1.9 fd00:1::9"), driver_opts={ROUTER: "perhaps"})
+    with pytest.raises(Invalid, match=ROUTER):
+        await pair.nodes[0].run("router", "red", endpoints={"red": spec})
 
 
 async def test_broadcast_stays_on_the_host(pair: Hosts) -> None:
