@@ -14,6 +14,7 @@ from fairlead.core.gossip.errors import GossipError, PeerError
 from fairlead.core.gossip.events import (
     EntryDeleted,
     EntryEvent,
+    EntryHeeded,
     EntryResumed,
     EntrySet,
     EntrySuspended,
@@ -43,6 +44,7 @@ __all__ = [
     "Entry",
     "EntryDeleted",
     "EntryEvent",
+    "EntryHeeded",
     "EntryResumed",
     "EntrySet",
     "EntrySuspended",

@@ -82,6 +82,17 @@ class EntryResumed:
     entry: Entry
 
 
+@dataclass(frozen=True, slots=True)
+class EntryHeeded:
+    """The member `by` acts by what this node wrote in the row at that time."""
+
+    network: str
+    table: str
+    key: str
+    time: int
+    by: str
+
+
 MemberEvent = MemberJoined | MemberChanged | MemberSuspected | MemberFailed | MemberLeft
 EntryEvent = EntrySet | EntryDeleted | EntrySuspended | EntryResumed
-Event = MemberEvent | EntryEvent | NameConflict
+Event = MemberEvent | EntryEvent | EntryHeeded | NameConflict

@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 from fairlead.core.gossip import member as members
 from fairlead.core.gossip.errors import PeerError
+from fairlead.core.gossip.events import EntryHeeded
 from fairlead.core.gossip.member import Address, Member
 from fairlead.core.gossip.parts import Parts
 from fairlead.core.gossip.replay import ReplayGuard
 from fairlead.core.gossip.wire import codec
-from fairlead.core.gossip.wire.messages import Ack, Alive, Message, Nack, Packet, Ping, Relay, Who
+from fairlead.core.gossip.wire.messages import Ack, Alive, Heeded, Message, Nack, Packet, Ping, Relay, Who
 from fairlead.core.gossip.wire.stream import Answer, Check, Deliver, Here, Question, Sync, Thanks
 
 INTRODUCTIONS_ASKED = 50
@@ -35,6 +36,7 @@ class Inbox:
             Relay: self._relay,
             Nack: self._nack,
             Who: self._who,
+            Heeded: self._heeded,
         }
 
     def packet(self, data: bytes, source: Address) -> str:
@@ -96,6 +98,10 @@ class Inbox:
 
     def _who(self, who: Who, member: Member, source: Address) -> None:
         self._introduce(source, [])
+
+    def _heeded(self, heeded: Heeded, member: Member, source: Address) -> None:
+        event = EntryHeeded(heeded.network, heeded.table, heeded.key, heeded.time, member.name)
+        self._parts.turn.events.append(event)
 
     def _answer(self, question: Question) -> Answer:
         parts = self._parts

@@ -33,7 +33,8 @@ from fairlead.core.gossip.spread import PUSH, TICK
 from fairlead.core.gossip.timers import REAP, Timer
 from fairlead.core.gossip.turn import Identity, check_labels
 from fairlead.core.gossip.watch import Watch
-from fairlead.core.gossip.wire.messages import Entry, Record, Verdict
+from fairlead.core.gossip.wire import codec
+from fairlead.core.gossip.wire.messages import Entry, Heeded, Record, Verdict
 
 
 class Node:
@@ -115,6 +116,15 @@ class Node:
         """Deletes a row of ours; False when there is none."""
         with self._turn_at(now) as parts:
             return parts.tables.delete(network, table, key)
+
+    def heed(self, entries: Iterable[Entry], now: float) -> None:
+        """Tells the rows' owners that this node acts by them (`EntryHeeded`). Said once: what is lost is lost."""
+        with self._turn_at(now) as parts:
+            for entry in entries:
+                owner = parts.roster.get(entry.owner)
+                if owner is not None and owner.present and owner.name != self.name:
+                    heeded = Heeded(entry.network, entry.table, entry.key, entry.time)
+                    parts.mail.send(owner.address, owner.name, [codec.encode(heeded)])
 
     def watch(self, network: str, table: str | None = None) -> Watch:
         """What is visible now and what changes from now on, in order. End it with `unwatch`."""

@@ -11,8 +11,10 @@ import logging
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from fairlead.core.gossip import Entry
 from fairlead.engine.discovery.group import Group
-from fairlead.engine.discovery.hearing import Hearing
+from fairlead.engine.discovery.hearing import Hearing, Reactions
+from fairlead.engine.discovery.heeding import Heeding
 from fairlead.engine.discovery.keys import Ring
 from fairlead.engine.discovery.node import GossipNode, Here
 from fairlead.engine.discovery.observed import Observed
@@ -52,7 +54,9 @@ class Discovery:
         self._sockets = sockets
         self._outlets = Outlets(fabric.names, actors)
         self._groups: dict[str, Group] = {}
-        self._hearing = Hearing(self._groups, self._spread, self._begin_again)
+        self._heeding = Heeding()
+        reactions = Reactions(self._spread, lambda rows: self._keep(self._heed(rows)), self._begin_again)
+        self._hearing = Hearing(self._groups, self._heeding, reactions)
         self._observed = Observed(fabric.state)
         self._indexes: dict[str, int] = {}
         self._life = 0
@@ -144,7 +148,21 @@ class Discovery:
         if presence.serving:
             await self._outlets.settled(READY_SECONDS)
         if self._node is not None and group.own.get(presence.endpoint_id) is presence:
-            self._node.write(network.id, presence)
+            written = self._node.write(network.id, presence)
+            if written is not None and not presence.serving:
+                self._heeding.told(network.id, presence.endpoint_id, written.time, self._node.others(network.id))
+
+    async def heeded(self, network_id: str, endpoint_id: str, patience: float) -> bool:
+        """Returns when every node of the network, this one too, acts by what was announced of an endpoint that serves
+        no more; False when that takes more than `patience` seconds."""
+        await self._outlets.settled(patience)
+        return await self._heeding.heeded(network_id, endpoint_id, patience)
+
+    async def _heed(self, rows: Sequence[Entry]) -> None:
+        """Others' endpoints serve no more: they may go when nobody is sent to them from here."""
+        await self._outlets.settled()
+        if self._node is not None:
+            self._node.heed(rows)
 
     async def withdraw(self, network_id: str, endpoint_id: str) -> None:
         """The endpoint is gone; unknown is fine."""
@@ -180,6 +198,7 @@ class Discovery:
         return group
 
     def _withdraw(self, network_id: str, endpoint_id: str) -> None:
+        self._heeding.forget(network_id, endpoint_id)
         group = self._groups.get(network_id)
         if group is None or group.withdraw(endpoint_id) is None or self._node is None:
             return

@@ -90,15 +90,23 @@ class GossipNode:
             self._node.leave_network(network_id, _now())
             self._turn()
 
-    def write(self, network_id: str, presence: Presence) -> None:
-        """Tell the network of an own endpoint."""
+    def write(self, network_id: str, presence: Presence) -> gossip.Entry | None:
+        """Tell the network of an own endpoint. None: that could not be."""
         if self._node is None:
-            return
+            return None
         try:
-            self._node.set_entry(network_id, TABLE, presence.endpoint_id, encode(presence), _now())
+            return self._node.set_entry(network_id, TABLE, presence.endpoint_id, encode(presence), _now())
         except (Refused, gossip.GossipError) as refused:
             _log.error("an endpoint cannot be told of: %s", refused, extra={"endpoint": presence.endpoint_id})
-        self._turn()
+            return None
+        finally:
+            self._turn()
+
+    def heed(self, entries: Iterable[gossip.Entry]) -> None:
+        """Tell the owners of these rows that this host acts by them."""
+        if self._node is not None:
+            self._node.heed(entries, _now())
+            self._turn()
 
     def erase(self, network_id: str, endpoint_id: str) -> None:
         if self._node is not None:
@@ -136,6 +144,10 @@ class GossipNode:
             return []
         found = (self._node.member(name) for name in self._node.participants(network_id))
         return [member for member in found if member is not None and member.present]
+
+    def others(self, network_id: str) -> list[str]:
+        """Those of `peers` that are not this one."""
+        return [member.name for member in self.peers(network_id) if member.name != self._here.node_id]
 
     @property
     def alone(self) -> bool:

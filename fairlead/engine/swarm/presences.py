@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 _Announced = dict[str, tuple[str, Presence]]
 """By endpoint id: the network and what was said."""
 
+ARRIVING = 0.3
+"""Seconds in which a client that was given a task's address uses it."""
+
 log = logging.getLogger(__name__)
 
 
@@ -31,9 +35,20 @@ class Presences:
         self._engine, self._told, self._discovery = engine, told, discovery
         self._announced: dict[str, _Announced] = {}
 
+    async def retire(self, task: Task, container_id: str, patience: float) -> None:
+        """Announce that nobody shall be sent to the task any more, and return when nobody is: when every node heeds it
+        (not longer than `patience` seconds), and who was sent a moment ago has arrived."""
+        if self._discovery is None or not await self.follow(task, container_id, serving=False):
+            return
+        told = self._announced.get(task.id, {})
+        waits = (self._discovery.heeded(network_id, one, patience) for one, (network_id, _) in told.items())
+        heeded, _ = await asyncio.gather(asyncio.gather(*waits), asyncio.sleep(ARRIVING))
+        if not all(heeded):
+            log.warning("a task ends although not all nodes have heard of it", extra={"task": task.id})
+
     async def follow(self, task: Task, container_id: str, *, serving: bool) -> bool:
         """Announce what is now, withdraw what is no more. True when somebody was asked before to use what now serves
-        no longer: they need a moment to hear of it."""
+        no longer."""
         if self._discovery is None:
             return False
         before = self._announced.get(task.id, {})

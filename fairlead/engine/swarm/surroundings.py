@@ -49,6 +49,11 @@ class Discovery(Protocol):
 
     async def withdraw(self, network_id: str, endpoint_id: str) -> None: ...
 
+    async def heeded(self, network_id: str, endpoint_id: str, patience: float) -> bool:
+        """Returns when every node of the network acts by what was announced last of an endpoint that serves no more;
+        False when that takes more than `patience` seconds."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:

@@ -16,8 +16,8 @@ from fairlead.model.swarm.assignment import Assignment
 from fairlead.model.swarm.states import TaskState
 from fairlead.model.swarm.task import Task, TaskStatus
 
-QUIESCE = 1.0
-"""Seconds from the moment when nobody is sent to a task any more to the one when it is asked to stop."""
+QUIESCE = 3.0
+"""Seconds that the other nodes have to send nobody to a task any more before it is asked to stop."""
 RETRY = 1.0
 """Seconds after which a stop or removal that failed is tried again."""
 
@@ -138,7 +138,7 @@ class TaskRunner:
 
     async def _start(self) -> None:
         async with self._steps.starts:
-            if self.task.wanted:
+            if self.task.wanted and self._steps.ready(self.task, Act.START):
                 await self._steps.start(self.task, self.container_id)
 
     async def _stop(self) -> None:
@@ -146,8 +146,7 @@ class TaskRunner:
         if self._hurried:
             await self._steps.kill(self.task, self.container_id)
             return
-        if await self._workshop.presences.follow(self.task, self.container_id, serving=False):
-            await asyncio.sleep(QUIESCE)
+        await self._workshop.presences.retire(self.task, self.container_id, QUIESCE)
         await self._steps.stop(self.task, self.container_id)
 
     async def _remove(self) -> None:

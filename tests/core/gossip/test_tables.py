@@ -6,6 +6,7 @@ import pytest
 
 from fairlead.core.gossip import (
     EntryDeleted,
+    EntryHeeded,
     EntryResumed,
     EntrySet,
     EntrySuspended,
@@ -226,6 +227,23 @@ def test_a_watch_begins_with_what_is_there_and_goes_on_in_order(cluster: Cluster
     cluster["b"].unwatch(watch)
     cluster.write("a", "two", b"2")
     assert watch.take() == []
+
+
+def test_an_owner_hears_who_acts_by_what_it_wrote(cluster: Cluster) -> None:
+    entry = cluster.write("a", "one", b"1")
+    cluster.log.clear()
+    cluster["b"].heed([entry], cluster.now)
+    cluster.settle()
+    heeded = EntryHeeded("net", "table", "one", entry.time, "b")
+    assert [(name, event) for name, event in cluster.log if isinstance(event, EntryHeeded)] == [("a", heeded)]
+
+
+def test_nobody_is_told_of_rows_whose_owner_has_gone(cluster: Cluster) -> None:
+    entry = cluster.write("a", "one", b"1")
+    cluster["a"].leave(cluster.now)
+    cluster.run(1)
+    cluster["b"].heed([entry], cluster.now)
+    assert not cluster["b"].transmits()
 
 
 def _say(cluster: Cluster, speaker: str, listener: str, *records: Entry | Tombstone) -> None:

@@ -139,8 +139,17 @@ class Who(Struct, array_like=True, frozen=True, gc=False, tag=14):
     """I do not know the session that your packet came from: introduce yourself."""
 
 
+class Heeded(Struct, array_like=True, frozen=True, gc=False, tag=15):
+    """To a row's owner: I act by what you wrote in it at that time."""
+
+    network: Scope
+    table: Name
+    key: Key
+    time: Counter
+
+
 Record = Alive | Suspect | Dead | Left | Entry | Tombstone
-Message = Alive | Suspect | Dead | Left | Entry | Tombstone | Ping | Ack | Relay | Nack | Who
+Message = Alive | Suspect | Dead | Left | Entry | Tombstone | Ping | Ack | Relay | Nack | Who | Heeded
 
 
 class Packet(Struct, array_like=True, frozen=True):
