@@ -19,7 +19,8 @@ from fairlead.engine.swarm.leader_search import LeaderSearch
 from fairlead.engine.swarm.log_reader import LogReader
 from fairlead.engine.swarm.messages import Leave, News, SessionRequest
 from fairlead.engine.swarm.ports import Caller
-from fairlead.engine.swarm.session import Line, Session
+from fairlead.engine.swarm.session import BEAT_EVERY, Line, Session
+from fairlead.engine.swarm.signs import Signs
 from fairlead.engine.swarm.surroundings import Place, Surroundings
 from fairlead.engine.swarm.task_networks import TaskNetworks
 from fairlead.engine.swarm.task_reports import TaskReports
@@ -48,7 +49,9 @@ class Agent:
         self._managers = LeaderSearch(place.managers, engine.entropy)
         self._told = Told(place.node_id, place.data_address)
         self._reports = TaskReports()
-        self._executor = Executor(engine, self._told, surroundings, self._reports)
+        self._signs = Signs(engine.clock, BEAT_EVERY)
+        self._executor = Executor(engine, self._told, surroundings, self._reports, self._signs)
+        self._signs.renewed = self._executor.wake
         self._logs = LogReader(engine, self._executor.container_of)
         self.shut_out = ""
         """Why managers do not let this node in (any more), in their words; "" while they do."""
@@ -96,7 +99,7 @@ class Agent:
             if not address:
                 raise Unavailable(NO_MANAGER)
             line = Line(self._caller, address, self._engine.entropy.local_id()[:TOKEN_DIGITS])
-            await Session(line, self._reports, self._hear).hold(self._request(line))
+            await Session(line, self._reports, self._hear, self._signs).hold(self._request(line))
         except Elsewhere as elsewhere:
             self._managers.redirected(address, elsewhere.message)
         except Refusal as refusal:

@@ -15,6 +15,7 @@ from fairlead.core.swarm.dispatch import Difference
 from fairlead.core.swarm.naming import PREFIX
 from fairlead.engine import records
 from fairlead.engine.swarm.presences import Presences
+from fairlead.engine.swarm.signs import Signs
 from fairlead.engine.swarm.surroundings import Surroundings
 from fairlead.engine.swarm.task_networks import TaskNetworks
 from fairlead.engine.swarm.task_reports import TaskReports
@@ -41,10 +42,12 @@ log = logging.getLogger(__name__)
 
 
 class Executor:
-    def __init__(self, engine: Engine, told: Told, surroundings: Surroundings, reports: TaskReports) -> None:
+    def __init__(
+        self, engine: Engine, told: Told, surroundings: Surroundings, reports: TaskReports, signs: Signs
+    ) -> None:
         self._engine, self._told, self._reports = engine, told, reports
         self.networks = TaskNetworks(engine, told, surroundings.overlays)
-        self._steps = TaskSteps(engine, told, self.networks)
+        self._steps = TaskSteps(engine, told, self.networks, signs)
         presences = Presences(engine, told, surroundings.discovery)
         self._workshop = Workshop(self._steps, presences, engine.clock, self._tell, self._forget)
         self._runners: dict[str, TaskRunner] = {}

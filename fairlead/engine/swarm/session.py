@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fairlead.engine import records
 from fairlead.engine.swarm.messages import Beat, News, Publish, Report, SessionRequest
 from fairlead.engine.swarm.ports import Caller
+from fairlead.engine.swarm.signs import Signs
 from fairlead.engine.swarm.task_reports import TaskReports
 from fairlead.model.errors import Unavailable
 
@@ -41,15 +42,19 @@ class Line:
 class Session:
     """`hear` takes in one piece of news; the first one says that the manager leads."""
 
-    def __init__(self, line: Line, reports: TaskReports, hear: Callable[[News, Line], Awaitable[None]]) -> None:
-        self._line, self._reports, self._hear = line, reports, hear
-        self._beat_every = BEAT_EVERY
+    def __init__(
+        self, line: Line, reports: TaskReports, hear: Callable[[News, Line], Awaitable[None]], signs: Signs
+    ) -> None:
+        self._line, self._reports, self._hear, self._signs = line, reports, hear, signs
 
     async def hold(self, request: SessionRequest) -> None:
         """Returns never: raises the Refusal that ended the session."""
         body = records.encode(request)
         async with aclosing(self._line.caller.stream(self._line.address, "session", body)) as stream:
-            await self._take(await self._first(stream))
+            sent = self._signs.now()
+            first = await self._first(stream)
+            self._signs.noted(sent)
+            await self._take(first)
             parts = [asyncio.create_task(part) for part in (self._read(stream), self._beat(), self._report())]
             try:
                 done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -77,13 +82,15 @@ class Session:
     async def _take(self, line: bytes) -> None:
         news = records.decode(News, line)
         if news.beat_every:
-            self._beat_every = news.beat_every / NANO
+            self._signs.every = news.beat_every / NANO
         await self._hear(news, self._line)
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(self._beat_every)
+            await asyncio.sleep(self._signs.every)
+            sent = self._signs.now()
             await self._line.say("beat", Beat(self._line.token))
+            self._signs.noted(sent)
 
     async def _report(self) -> None:
         while True:

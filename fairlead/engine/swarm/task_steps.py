@@ -15,6 +15,7 @@ from fairlead.core.swarm.task_container import bound_ports, container_spec, grac
 from fairlead.core.swarm.task_files import missing, task_files
 from fairlead.core.swarm.worker import Act, Seen, seen
 from fairlead.engine.blame import blamed
+from fairlead.engine.swarm.signs import Signs
 from fairlead.engine.swarm.task_networks import TaskNetworks
 from fairlead.engine.swarm.told import Told
 from fairlead.model.errors import Conflict, NotFound, NotModified, Refusal
@@ -29,14 +30,16 @@ log = logging.getLogger(__name__)
 
 
 class TaskSteps:
-    def __init__(self, engine: Engine, told: Told, networks: TaskNetworks) -> None:
-        self._engine, self._told, self._networks = engine, told, networks
+    def __init__(self, engine: Engine, told: Told, networks: TaskNetworks, signs: Signs) -> None:
+        self._engine, self._told, self._networks, self._signs = engine, told, networks, signs
         self._pulls = asyncio.Semaphore(PULLS_AT_ONCE)
         self.starts = asyncio.Semaphore(STARTS_AT_ONCE)
 
     def ready(self, task: Task, act: Act) -> bool:
-        """Is everything known that the act needs?"""
-        return act is Act.STOP or (self._told.informed and not missing(task, self._told.files))
+        """Is everything known that the act needs, and the task still this node's for certain?"""
+        if act is Act.STOP:
+            return True
+        return self._told.informed and self._signs.fresh and not missing(task, self._told.files)
 
     def look(self, task: Task, container_id: str) -> Seen | None:
         state = self._engine.state

@@ -25,12 +25,14 @@ BEAT = 50_000_000
 
 class ScriptedManager:
     """Implements `Caller`. `leading` is the address that answers as the leader; `deaf` answers nobody, who
-    `shuts_out` says that the node was removed."""
+    `shuts_out` says that the node was removed. Signs of life are answered while `notes_signs` is set."""
 
     def __init__(self) -> None:
         self.leading = LEADER
         self.deaf = False
         self.shuts_out = False
+        self.notes_signs = asyncio.Event()
+        self.notes_signs.set()
         self.assigned: dict[str, Task] = {}
         self.node: Node = builders.node("n1")
         self.networks: tuple[SwarmNetwork, ...] = ()
@@ -109,6 +111,7 @@ class ScriptedManager:
         elif name == "publish":
             self.published.append(records.decode(Publish, body))
         elif name == "beat":
+            await self.notes_signs.wait()
             self.beats += 1
         else:
             self.asked.append(name)
