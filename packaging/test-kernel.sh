@@ -52,7 +52,7 @@ for module in overlay bridge veth vxlan macvlan ipvlan 8021q dummy nf_tables ip_
     modprobe \$module || echo "test-kernel: no module \$module"
 done
 cd $PWD
-python -m pytest -v -p no:cacheprovider -m stock_kernel --basetemp=/run/pytest $1 >> $out/log 2>&1
+python -m pytest -v --no-header -p no:cacheprovider -m stock_kernel --basetemp=/run/pytest $1 >> $out/log 2>&1
 echo \$? > $out/code
 sync
 GUEST

@@ -109,7 +109,7 @@ def test_the_answer_is_dockers(host: Machine, line: str) -> None:
 
 def test_a_service_lives_its_life(host: Machine) -> None:
     run = f"{FAIRLEAD} service"
-    created = host.sh(f"{run} create --name life -p 8080:80 busybox {PATIENT}").stdout.splitlines()
+    created = host.sh(f"{run} create --name life {QUICK} -p 8080:80 busybox {PATIENT}").stdout.splitlines()
     assert created[1].startswith("overall progress: ")
     assert created[2].startswith("1/1: ")
     assert created[-1] == f"verify: Service {created[0]} converged"

@@ -48,11 +48,16 @@ def _why_not() -> str:
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(_why_not()), reason=_why_not())]
 
 
+def props(text: str) -> list[str]:
+    """The images that a play names."""
+    return [name for name in images.STAND_INS if name.partition(":")[0] in text]
+
+
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.stem)
 def test_the_lab_answers_as_the_documents_show(play: Path) -> None:
     text = play.read_text()
     with laboratory(stage_set(cast(text))) as lab:
         for machine in lab.hosts():
-            images.provide(machine)
+            images.provide(machine, *props(text))
         wrong = Stage(lab.hosts()).perform(play.name, parse(text))
         assert not wrong, "\n" + "\n".join(wrong)
