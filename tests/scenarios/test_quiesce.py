@@ -38,6 +38,7 @@ pytestmark = [
 
 ROUNDS = int(os.environ.get("FAIRLEAD_QUIESCE_ROUNDS", "1"))
 EVERY = 0.01
+HEALTHY = "--health-cmd 'wget -q -O /dev/null http://127.0.0.1/' --health-interval 200ms --health-retries 10"
 MANY, FEW = 5, 2
 PUBLISHED, HELD = 8080, 7000
 DETECTION_SECONDS = 20.0
@@ -83,7 +84,8 @@ def lab() -> Iterator[Laboratory]:
             images.provide(host, "nginx")
         a = made.host("a")
         a.docker("network create -d overlay --attachable --subnet 10.77.0.0/24 att")
-        order = "--update-order start-first --update-delay 0s --update-parallelism 2"
+        # A task serves from the moment when it is healthy; without a check that is its start, and not when it listens.
+        order = f"--update-order start-first --update-delay 0s --update-parallelism 2 {HEALTHY}"
         a.docker(
             f"service create -q --detach --name web --replicas {MANY} {order} --network att -p {PUBLISHED}:80 nginx"
         )
