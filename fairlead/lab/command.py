@@ -35,6 +35,9 @@ def lab() -> None:
         raise Invalid("a lab makes namespaces: run it as root")
 
 
+_ARCHIVE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 @lab.command(context_settings={"ignore_unknown_options": True})
 @_name
 @click.option("--hosts", type=click.IntRange(1, 200), help="host1, host2, ... on one switch.")
@@ -43,6 +46,7 @@ def lab() -> None:
 @click.option("--subnet", default="192.168.50.0/24", show_default=True, help="Of the switch.")
 @click.option("--topology", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A TOML file.")
 @click.option("--uplink", is_flag=True, help="A way out to this machine's own network, by NAT.")
+@click.option("--load", "images", type=_ARCHIVE, multiple=True, help="An archive of images that every host shall have.")
 @click.argument("daemon_flags", nargs=-1, type=click.UNPROCESSED)
 def up(
     name: str,
@@ -52,6 +56,7 @@ def up(
     subnet: str,
     file: Path | None,
     uplink: bool,
+    images: tuple[Path, ...],
     daemon_flags: tuple[str, ...],
 ) -> None:
     """Make the hosts, their network and their daemons. Flags after -- go to every daemon. Hosts that are managers or
@@ -70,6 +75,10 @@ def up(
         made = Laboratory.up(name, wanted, daemon_flags, lambda line: status.update(f"{name}: {line}"))
         if any(host.role == "manager" for host in wanted.hosts.values()):
             made.form_swarm(lambda line: status.update(f"{name}: {line}"))
+        for machine in made.hosts() if images else ():
+            status.update(f"{name}: {machine.name}: loading images")
+            for archive in images:
+                machine.load(archive)
     _print_machines(made)
     first = next(iter(wanted.hosts))
     click.echo(f"\nTry: fairlead lab exec --name {name} {first} -- docker info\nEnd: fairlead lab down --name {name}")

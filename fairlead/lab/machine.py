@@ -146,6 +146,13 @@ class Machine:
             ["env", f"DOCKER_HOST=unix://{self.socket}", "sh", "-c", line], check=check, timeout=timeout
         )
 
+    def load(self, archive: Path) -> None:
+        """Give the host the images of an archive as `docker save` writes it. Raises `Failed` with what was said."""
+        command = [sys.executable, "-m", "fairlead", "-H", f"unix://{self.socket}", "load", "-q", "-i", str(archive)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Failed(f"{self.name}: {done.stderr.strip()}")
+
     def docker(self, line: str, timeout: float = 60) -> str:
         """Run `docker <line>` and return its standard output, stripped; raises `Failed` with what it said."""
         return self.sh(f"docker {line}", timeout=timeout).stdout.strip()

@@ -15,6 +15,8 @@ import pytest
 
 from fairlead.lab import record
 from fairlead.lab.cgroups import HIERARCHIES
+from fairlead.lab.laboratory import Laboratory
+from fairlead.model.errors import Failed
 from tests.support import images
 from tests.support.machines import missing_requirements, wait_for
 
@@ -60,6 +62,17 @@ def test_ls_shows_hosts_addresses_states_and_sockets(lab: None) -> None:
 def test_exec_runs_docker_on_the_host_and_passes_its_exit_code(lab: None) -> None:
     assert json.loads(fairlead("exec", "host1", "--", "docker", "info", "-f", "json").stdout)["Name"] == "host1"
     assert fairlead("exec", "host2", "--", "sh", "-c", "exit 7", check=False).returncode == 7
+
+
+def test_images_of_an_archive_come_to_a_host(lab: None, tmp_path: Path) -> None:
+    one, two = Laboratory.open(NAME).hosts()
+    images.provide(one, "busybox")
+    one.docker(f"save -o {tmp_path}/images.tar busybox")
+    two.load(tmp_path / "images.tar")
+    assert two.docker("images --format '{{.Repository}}'") == "busybox"
+    (tmp_path / "images.tar").write_text("no archive")
+    with pytest.raises(Failed, match="host2: "):
+        two.load(tmp_path / "images.tar")
 
 
 def test_a_shell_is_on_the_host(lab: None) -> None:
@@ -181,8 +194,6 @@ def groups(names: list[str]) -> list[Path]:
 
 @pytest.mark.timed
 def test_six_hosts_come_quickly_and_go_without_a_trace() -> None:
-    from fairlead.lab.laboratory import Laboratory
-
     global NAME
     kept, NAME = NAME, f"six{os.getpid()}"
     try:
