@@ -91,6 +91,15 @@ def _tmpfs_target(target: str) -> str:
     return clean
 
 
+def borrowed_access(mode: str) -> str:
+    """The "ro" or "rw" of a mode of `--volumes-from`, "" when it has none. Raises Invalid."""
+    options = mode.split(",") if mode else []
+    access = [option for option in options if option in ("ro", "rw")]
+    if len(access) > 1 or any(option not in {"ro", "rw", "nocopy"} | _LABELS for option in options):
+        raise Invalid(f"invalid mode: {mode}")
+    return access[0] if access else ""
+
+
 def point(mount: Mount, place: str = "") -> MountPoint:
     """The mount as the runtime makes it; `place` is where a volume, or the wanted part of it, is on the host."""
     if mount.kind == TMPFS:

@@ -46,15 +46,25 @@ def _nodes(device: Device) -> Iterator[Json]:
             "no such file or directory"
         ) from error
     if stat.S_ISDIR(mode):
-        for child in sorted(source.iterdir()):
-            yield from _nodes(Device(str(child), f"{device.container_path}/{child.name}", device.permissions))
-        return
+        found = [*_below(source, Path(device.container_path))]
+        yield from found
+        if found:
+            return
     node = _node(source, device.container_path)
     if node is None:
         raise Failed(
             f'error gathering device information while adding custom device "{device.host_path}": not a device node'
         )
     yield node
+
+
+def _below(folder: Path, target: Path) -> Iterator[Json]:
+    """Every device node below a directory; what is none is left out."""
+    for child in sorted(folder.iterdir()):
+        if child.is_dir() and not child.is_symlink():
+            yield from _below(child, target / child.name)
+        elif child.exists() and (node := _node(child, str(target / child.name))) is not None:
+            yield node
 
 
 def _node(source: Path, path: str) -> Json | None:

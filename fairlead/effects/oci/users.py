@@ -14,7 +14,8 @@ MAX_ID = (1 << 31) - 1
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`groups` are supplementary. `home` is empty when passwd does not know the user."""
+    """`groups` are supplementary, the primary one among them: a file that is closed to a group is closed to it also
+    after a program has taken another (CVE-2022-36109). `home` is empty when passwd does not know the user."""
 
     uid: int = 0
     gid: int = 0
@@ -41,6 +42,8 @@ def resolve(user: str, passwd: str, group: str, extra_groups: Sequence[str] = ()
     """`user` is "", "name", "uid", "name:group", "uid:gid", ...; unknown numbers are fine, unknown names are not."""
     name, _, group_name = user.partition(":")
     known = _find_user(name or "0", passwd)
+    if known is None and name.startswith("-") and name[1:].isdigit():
+        raise _out_of_range()
     if known is None and not (name or "0").isdigit():
         raise Failed(f"unable to find user {name}: no matching entries in passwd file")
     uid = known.uid if known else _checked(name or "0")
@@ -48,14 +51,18 @@ def resolve(user: str, passwd: str, group: str, extra_groups: Sequence[str] = ()
     gid = _gid(group_name, groups) if group_name else (known.gid if known else 0)
     supplementary = [] if group_name or known is None else [g.gid for g in groups if known.name in g.members]
     supplementary += [_gid(extra, groups) for extra in extra_groups]
-    return Identity(uid, gid, tuple(dict.fromkeys(supplementary)), known.home if known else "")
+    return Identity(uid, gid, tuple(dict.fromkeys((gid, *supplementary))), known.home if known else "")
 
 
 def _checked(number: str) -> int:
     value = int(number)
     if value > MAX_ID:
-        raise Failed(f"uids and gids must be in range 0-{MAX_ID}")
+        raise _out_of_range()
     return value
+
+
+def _out_of_range() -> Failed:
+    return Failed(f"uids and gids must be in range 0-{MAX_ID}")
 
 
 def _find_user(text: str, passwd: str) -> _User | None:

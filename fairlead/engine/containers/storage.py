@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from fairlead.core.containers.mounts import BIND, VOLUME, gather, point
+from fairlead.core.containers.mounts import BIND, VOLUME, borrowed_access, gather, point
 from fairlead.engine.containers.context import Context
 from fairlead.engine.ports import VolumePart
 from fairlead.model.container import Container, ContainerSpec, Mount
@@ -34,13 +34,14 @@ class Storage:
         from_others: list[Mount] = []
         for text in spec.volumes_from:
             name, _, mode = text.partition(":")
+            access = borrowed_access(mode)
             try:
                 found = self._context.state.container(name)
             except NotFound as missing:
                 # "Not found" is what clients take for the image, which they would then pull.
                 raise Invalid(missing.message) from missing
             from_others += [
-                replace(mount, read_only=mode == "ro" or (mount.read_only and mode != "rw"))
+                replace(mount, read_only=access == "ro" or (mount.read_only and access != "rw"))
                 for mount in found.mounts
                 if mount.kind in (BIND, VOLUME)
             ]

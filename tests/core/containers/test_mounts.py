@@ -64,3 +64,18 @@ def test_options_are_those_of_mount() -> None:
         "size=2m",
     )
     assert point(Mount("tmpfs", "/t", tmpfs_size=4096, tmpfs_mode=0o700)).options[-2:] == ("size=4096", "mode=700")
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (".", "mount path must be absolute"),
+        ("foo", "mount path must be absolute"),
+        ("/", "destination can't be '/'"),
+        ("//", "destination can't be '/'"),
+        ("/a/..", "destination can't be '/'"),
+    ],
+)
+def test_tmpfs_needs_a_place_of_its_own(target: str, words: str) -> None:
+    with pytest.raises(Invalid, match=words):
+        gather(ContainerSpec("i", tmpfs={target: ""}), ())

@@ -16,14 +16,14 @@ GROUP = "root:x:0:\napp:x:101:\naudio:x:29:app,root\nvideo:x:44:app\n"
 @pytest.mark.parametrize(
     ("user", "identity"),
     [
-        ("", Identity(0, 0, (29,), "/root")),
-        ("app", Identity(100, 101, (29, 44), "/srv")),
-        ("100", Identity(100, 101, (29, 44), "/srv")),
-        ("app:video", Identity(100, 44, (), "/srv")),
-        ("app:7", Identity(100, 7, (), "/srv")),
-        ("1000:1000", Identity(1000, 1000, (), "")),
-        ("1000", Identity(1000, 0, (), "")),
-        ("7seas", Identity(200, 200, (), "/")),
+        ("", Identity(0, 0, (0, 29), "/root")),
+        ("app", Identity(100, 101, (101, 29, 44), "/srv")),
+        ("100", Identity(100, 101, (101, 29, 44), "/srv")),
+        ("app:video", Identity(100, 44, (44,), "/srv")),
+        ("app:7", Identity(100, 7, (7,), "/srv")),
+        ("1000:1000", Identity(1000, 1000, (1000,), "")),
+        ("1000", Identity(1000, 0, (0,), "")),
+        ("7seas", Identity(200, 200, (200,), "/")),
     ],
 )
 def test_users(user: str, identity: Identity) -> None:
@@ -31,7 +31,7 @@ def test_users(user: str, identity: Identity) -> None:
 
 
 def test_further_groups_by_name_and_number() -> None:
-    assert resolve("1000", PASSWD, GROUP, ("video", "999", "video")).groups == (44, 999)
+    assert resolve("1000", PASSWD, GROUP, ("video", "999", "video")).groups == (0, 44, 999)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,7 @@ def test_further_groups_by_name_and_number() -> None:
         ("app:staff", (), "unable to find group staff: no matching entries in group file"),
         ("app", ("staff",), "unable to find group staff"),
         ("99999999999", (), "must be in range"),
+        ("-1", (), "uids and gids must be in range 0-2147483647"),
     ],
 )
 def test_unknown_names_are_refused(user: str, groups: tuple[str, ...], words: str) -> None:
