@@ -26,6 +26,7 @@ SERVICE = "com.docker.swarm.service.name"
 """The label of a task's container that names its service."""
 
 EVERY_IPV6 = IPv6Address(0)
+EVERY_PORT = 1 << 16
 
 
 def requests_of(container: Container) -> list[PortRequest]:
@@ -73,6 +74,12 @@ class Mesh(Protocol):
         ...
 
 
+def _freedom(choice: _Choice) -> int:
+    """How many ports would do: who needs a certain one is asked first."""
+    first, last = choice.request.host_ports
+    return last - first if first else EVERY_PORT
+
+
 class Publisher:
     def __init__(self, taken: HostPorts, ports: Ports) -> None:
         self.mesh: Mesh | None = None
@@ -109,12 +116,13 @@ class Publisher:
     async def _publish(
         self, endpoint: Endpoint, requests: Sequence[PortRequest], default: Address
     ) -> tuple[PublishedPort, ...]:
-        choices: list[_Choice] = []
+        choices = [
+            _Choice(request, bind_addresses(request, default, endpoint), self._candidates(request))
+            for request in requests
+        ]
         try:
-            for request in requests:
-                addresses = bind_addresses(request, default, endpoint)
-                choices.append(_Choice(request, addresses, self._candidates(request)))
-                self._choose(endpoint, choices[-1])
+            for choice in sorted(choices, key=_freedom):
+                self._choose(endpoint, choice)
             await self._hold(endpoint, choices)
         except BaseException:
             for choice in choices:
