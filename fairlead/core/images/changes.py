@@ -1,7 +1,7 @@
 """Dockerfile instructions that `docker import -c` and `docker commit -c` apply to a configuration.
 
 The table `_INSTRUCTIONS` maps each to function(config, arguments); the grammar is the Dockerfile reference's, without
-variables, heredocs and continuation lines.
+heredocs and continuation lines. Variables are those of the image, and stand for something where Docker expands them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from fairlead.model.image import ImageConfig
 
 _SHELL = ("/bin/sh", "-c")
 _PORT = re.compile(r"(\d+)(?:-(\d+))?(?:/(tcp|udp|sctp))?")
+_VARIABLE = re.compile(
+    r"\\(?P<plain>\$)|\$(?P<name>[A-Za-z_]\w*)|\$\{(?P<braced>[A-Za-z_]\w*)(?::(?P<sign>[-+])(?P<word>[^}]*))?\}"
+)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)")
 _UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _HEALTH_DURATIONS = {
@@ -55,12 +58,14 @@ def _entrypoint(config: ImageConfig, text: str) -> ImageConfig:
 
 
 def _env(config: ImageConfig, text: str) -> ImageConfig:
-    added = _pairs("ENV", text)
-    kept = tuple(item for item in config.env if item.partition("=")[0] not in added)
-    return replace(config, env=kept + tuple(f"{key}={value}" for key, value in added.items()))
+    """What is there already keeps its place."""
+    values = _variables(config)
+    added = {_expand(key, values): _expand(value, values) for key, value in _pairs("ENV", text).items()}
+    return replace(config, env=tuple(f"{key}={value}" for key, value in (values | added).items()))
 
 
 def _expose(config: ImageConfig, text: str) -> ImageConfig:
+    text = _expand(text, _variables(config))
     ports = dict.fromkeys(config.exposed)
     for word in text.split():
         ports.update(dict.fromkeys(_ports(word)))
@@ -68,6 +73,7 @@ def _expose(config: ImageConfig, text: str) -> ImageConfig:
 
 
 def _label(config: ImageConfig, text: str) -> ImageConfig:
+    text = _expand(text, _variables(config))
     return replace(config, labels={**config.labels, **_pairs("LABEL", text)})
 
 
@@ -83,19 +89,23 @@ def _shell(config: ImageConfig, text: str) -> ImageConfig:
 
 
 def _stop_signal(config: ImageConfig, text: str) -> ImageConfig:
+    text = _expand(text, _variables(config))
     return replace(config, stop_signal=text)
 
 
 def _user(config: ImageConfig, text: str) -> ImageConfig:
+    text = _expand(text, _variables(config))
     return replace(config, user=text)
 
 
 def _volume(config: ImageConfig, text: str) -> ImageConfig:
+    text = _expand(text, _variables(config))
     words = _json_words(text) or tuple(text.split())
     return replace(config, volumes=tuple(dict.fromkeys((*config.volumes, *words))))
 
 
 def _workdir(config: ImageConfig, text: str) -> ImageConfig:
+    text = _expand(text, _variables(config))
     base = "" if text.startswith("/") else f"{config.working_dir.rstrip('/')}/"
     return replace(config, working_dir=base + text)
 
@@ -166,6 +176,26 @@ def _pairs(name: str, text: str) -> dict[str, str]:
         if "=" not in word or word.startswith("="):
             raise Invalid(f"Syntax error - can't find = in {word!r}. Must be of the form: name=value")
     return dict(word.split("=", 1) for word in words)
+
+
+def _variables(config: ImageConfig) -> dict[str, str]:
+    return dict(line.partition("=")[::2] for line in config.env)
+
+
+def _expand(text: str, values: Mapping[str, str]) -> str:
+    """`$NAME`, `${NAME}`, `${NAME:-otherwise}` and `${NAME:+instead}`; `\\$` is a dollar."""
+
+    def value(found: re.Match[str]) -> str:
+        if found["plain"]:
+            return found["plain"]
+        known = values.get(found["name"] or found["braced"], "")
+        if found["sign"] == "-":
+            return known or found["word"]
+        if found["sign"] == "+":
+            return found["word"] if known else ""
+        return known
+
+    return _VARIABLE.sub(value, text)
 
 
 def _ports(word: str) -> list[str]:

@@ -12,6 +12,10 @@ from fairlead.model.image import ImageConfig
 EMPTY = ImageConfig()
 
 
+def _with_d(volumes: tuple[str, ...], cmd: tuple[str, ...]) -> ImageConfig:
+    return ImageConfig(env=("D=/a",), volumes=volumes, cmd=cmd)
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
@@ -19,7 +23,10 @@ EMPTY = ImageConfig()
         (["cmd echo hi"], ImageConfig(cmd=("/bin/sh", "-c", "echo hi"))),
         (['SHELL ["/bin/ash", "-c"]', "CMD x"], ImageConfig(shell=("/bin/ash", "-c"), cmd=("/bin/ash", "-c", "x"))),
         (['ENTRYPOINT ["/e"]'], ImageConfig(entrypoint=("/e",))),
-        (["ENV A=1 B='x y'", "ENV A=2"], ImageConfig(env=("B=x y", "A=2"))),
+        (["ENV A=1 B='x y'", "ENV A=2"], ImageConfig(env=("A=2", "B=x y"))),
+        (["ENV PATH=/bin", "ENV PATH=/x:$PATH", r"ENV A=\\$PATH"], ImageConfig(env=("PATH=/x:/bin", r"A=$PATH"))),
+        (["ENV A=1", "ENV B=${A}${C:-2}${A:+3}${C:+4}$C"], ImageConfig(env=("A=1", "B=123"))),
+        (["ENV D=/a", "VOLUME $D/v", "CMD echo $D"], _with_d(("/a/v",), ("/bin/sh", "-c", "echo $D"))),
         (["ENV GREETING hello world"], ImageConfig(env=("GREETING=hello world",))),
         (["EXPOSE 80 53/udp 8000-8002"], ImageConfig(exposed=("80/tcp", "53/udp", "8000/tcp", "8001/tcp", "8002/tcp"))),
         (['LABEL a=1 "b c"="d e"'], ImageConfig(labels={"a": "1", "b c": "d e"})),
