@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairlead.core.volumes.rules import LIST_FILTERS, PRUNE_FILTERS, check, matches, prunable
+from fairlead.core.volumes.rules import LIST_FILTERS, PRUNE_FILTERS, check, matches, prunable, wants_dangling
 from fairlead.engine import records
 from fairlead.engine.locks import KeyedLocks
 from fairlead.engine.ports import VolumeFiles, VolumePart
@@ -52,8 +52,11 @@ class Volumes:
 
     def list(self, filters: Filters = _NOTHING) -> Sequence[Volume]:
         """Sorted by name."""
+        dangling = wants_dangling(filters)
         chosen = (
-            volume for volume in self._volumes.values() if matches(volume, filters, bool(self.users(volume.name)))
+            volume
+            for volume in self._volumes.values()
+            if matches(volume, filters, dangling, bool(self.users(volume.name)))
         )
         return sorted(chosen, key=lambda volume: volume.name)
 

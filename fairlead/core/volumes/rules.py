@@ -39,9 +39,8 @@ def check(name: str, driver: str, options: Mapping[str, str]) -> None:
         raise Invalid(f'create {name}: quota size requested but no quota support: for a tmpfs, use "o=size=..."')
 
 
-def matches(volume: Volume, filters: Filters, in_use: bool) -> bool:
-    """Values of one filter are alternatives; labels all have to be there."""
-    dangling = wants_dangling(filters)
+def matches(volume: Volume, filters: Filters, dangling: bool | None, in_use: bool) -> bool:
+    """Values of one filter are alternatives; labels all have to be there. `dangling` is what `wants_dangling` says."""
     return (
         (dangling is None or dangling != in_use)
         and _any(filters, "driver", volume.driver)

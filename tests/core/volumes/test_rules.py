@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.core.volumes.rules import check, matches, prunable
+from fairlead.core.volumes.rules import check, matches, prunable, wants_dangling
 from fairlead.model.errors import Invalid, Refusal
 from fairlead.model.volume import ANONYMOUS_LABEL, Volume
 
@@ -48,12 +48,12 @@ def test_refusals(name: str, driver: str, options: dict[str, str], words: str) -
     ],
 )
 def test_filters(filters: dict[str, list[str]], in_use: bool, expected: bool) -> None:
-    assert matches(Volume("data1", "/v", 1, labels={"a": "1"}), filters, in_use) is expected
+    assert matches(Volume("data1", "/v", 1, labels={"a": "1"}), filters, wants_dangling(filters), in_use) is expected
 
 
 def test_a_filter_with_a_value_it_cannot_have_is_refused() -> None:
     with pytest.raises(Invalid, match=r"^invalid filter 'dangling=\[maybe\]'$"):
-        matches(Volume("data1", "/v", 1), {"dangling": ["maybe"]}, False)
+        wants_dangling({"dangling": ["maybe"]})
 
 
 def test_prune_takes_named_ones_only_when_all_are_meant() -> None:
