@@ -24,8 +24,9 @@ class Link:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the hosts file calls the target: alias, short id, and its name if that is another word."""
-        names = (self.alias, short(self.target.id), self.target.name)
+        """What the hosts file calls the target: alias, hostname, and its name if that is another word."""
+        hostname = self.target.spec.network.hostname or short(self.target.id)
+        names = (self.alias, hostname, self.target.name)
         return names[:2] if self.target.name == self.alias else names
 
     def environment(self) -> tuple[str, ...]:

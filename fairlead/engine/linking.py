@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fairlead.core.drivers import links as doors
 from fairlead.engine.fabric import Fabric
 from fairlead.engine.legacy_links import Link, parse
-from fairlead.engine.wishes import DEFAULT_BRIDGE, mode_of
+from fairlead.engine.wishes import DEFAULT_BRIDGE, HOST_AND_LINKS, mode_of
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Failed, Invalid, NotFound
@@ -23,9 +23,12 @@ class Linking:
         """Every linked container must exist when the linking one is created."""
         for reference, _ in _asked(container):
             try:
-                self._fabric.state.container(reference)
+                target = self._fabric.state.container(reference)
             except NotFound as missing:
                 raise Invalid(f"could not get container for {reference}: {missing.message}") from missing
+            mode = mode_of(target.spec.network)
+            if mode.shared and not mode.container:
+                raise Invalid(HOST_AND_LINKS)
 
     def resolve(self, container: Container) -> list[Link]:
         """The links of a container that starts. Raises Failed when a target does not run on the default bridge."""
@@ -45,6 +48,16 @@ class Linking:
         bridge = self._fabric.state.find_network(DEFAULT_BRIDGE)
         endpoints = self._fabric.state.endpoints_of(container.id)
         return next((item for item in endpoints if bridge and item.network_id == bridge.id and item.addresses), None)
+
+    def names(self) -> dict[str, list[str]]:
+        """By the target's id, what it is called by those that are linked to it: "parent/alias"."""
+        names: dict[str, list[str]] = {}
+        state = self._fabric.state
+        for parent in state.containers.values():
+            for reference, alias in _asked(parent) if parent.spec.network.links else ():
+                if (target := state.find_container(reference)) is not None:
+                    names.setdefault(target.id, []).append(f"{parent.name}/{alias}")
+        return names
 
     # --- doors ------------------------------------------------------------------------------------
 

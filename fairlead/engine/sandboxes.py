@@ -6,7 +6,7 @@ the sandbox of one container take turns; those of different containers meet only
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -89,7 +89,7 @@ class Sandboxes:
         """
         mode = mode_of(container.spec.network)
         if mode.container:
-            return self._join(mode.container)
+            return self._join(mode.container, container.id)
         async with self._fabric.turns.of(container.id):
             links = self._linking.resolve(container)
             with blamed(SETTING_UP):
@@ -100,7 +100,15 @@ class Sandboxes:
         for wish, network in placed:
             if not wish.egress:
                 self._fabric.announce(network, "connect", container=container.id)
-        return _started(sandbox, written, tuple(line for link in links for line in link.environment()))
+        return _started(sandbox, written, _environment(links))
+
+    def linked_names(self) -> dict[str, list[str]]:
+        """What containers are called by those that are linked to them ("parent/alias"), by id."""
+        return self._linking.names()
+
+    def link_environment(self, container: Container) -> tuple[str, ...]:
+        """The variables that `--link` gives a container now. Raises `Failed` when a linked one does not run."""
+        return _environment(self._linking.resolve(container))
 
     async def stop(self, container_id: str) -> None:
         """Take everything of a container's sandbox away again. Idempotent; only the store can refuse."""
@@ -213,13 +221,15 @@ class Sandboxes:
             self._fabric.lodgings.leave(wish for wish, _ in placed)
             raise
 
-    def _join(self, reference: str) -> StartedSandbox:
+    def _join(self, reference: str, joining: str) -> StartedSandbox:
         """The sandbox of another container, which must run."""
         with blamed("joining network namespace of container: "):
             try:
                 owner = self._state.container(reference)
             except NotFound as missing:
                 raise Failed(missing.message) from missing
+            if owner.id == joining:
+                raise Failed("cannot join own network namespace")
         if not owner.state.running:
             raise Conflict(
                 "cannot join network namespace of a non running container: "
@@ -227,7 +237,7 @@ class Sandboxes:
             )
         mode = mode_of(owner.spec.network)
         if mode.container:
-            return self._join(mode.container)
+            return self._join(mode.container, joining)
         sandbox = self._state.sandboxes[owner.id]
         return _started(sandbox, self._fabric.etc.written(owner, shared=not sandbox.ns))
 
@@ -289,6 +299,10 @@ class Sandboxes:
             key = f"{port.container_port}/{port.protocol}"
             shown[key] = (*(shown.get(key) or ()), port)
         return shown
+
+
+def _environment(links: Iterable[Link]) -> tuple[str, ...]:
+    return tuple(line for link in links for line in link.environment())
 
 
 def _started(sandbox: Sandbox, written: Written, link_env: tuple[str, ...] = ()) -> StartedSandbox:

@@ -16,6 +16,9 @@ from fairlead.model.network import Address, Network
 
 DEFAULT_BRIDGE, HOST, NONE = "bridge", "host", "none"
 CONTAINER_PREFIX = "container:"
+HOST_AND_LINKS = (
+    "conflicting options: host type networking can't be used with links. This would result in undefined behavior"
+)
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 
 
@@ -34,9 +37,9 @@ class Mode:
 
 def mode_of(spec: NetworkingSpec) -> Mode:
     """Raises Invalid for a container mode that names nobody."""
-    if not spec.mode.startswith(CONTAINER_PREFIX):
+    if not spec.mode.startswith(CONTAINER_PREFIX) and spec.mode != CONTAINER_PREFIX[:-1]:
         return Mode(network=DEFAULT_BRIDGE if spec.mode in ("", "default") else spec.mode)
-    reference = spec.mode.removeprefix(CONTAINER_PREFIX)
+    reference = spec.mode.partition(":")[2]
     if not reference:
         raise Invalid("invalid network mode: invalid container format container:<name|id>")
     return Mode(container=reference)
@@ -84,10 +87,9 @@ def check_conflicts(spec: NetworkingSpec) -> None:
     """Options that contradict the mode. Raises Invalid with Docker's words for the first."""
     mode = mode_of(spec)
     if mode.network == HOST and spec.links:
-        raise Invalid(
-            "conflicting options: host type networking can't be used with links. "
-            "This would result in undefined behavior"
-        )
+        raise Invalid(HOST_AND_LINKS)
+    if mode.shared and spec.mac:
+        raise Invalid("conflicting options: mac-address and the network mode")
     if not mode.container:
         return
     conflicts = (

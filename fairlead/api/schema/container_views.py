@@ -62,7 +62,7 @@ def summary_json(view: ContainerView) -> Json:
     container = view.container
     shown: Json = {
         "Id": container.id,
-        "Names": [f"/{container.name}"],
+        "Names": [f"/{name}" for name in (container.name, *view.link_names)],
         "Image": view.image,
         "ImageID": container.image_id,
         "Command": view.command,

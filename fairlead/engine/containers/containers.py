@@ -20,6 +20,7 @@ from fairlead.engine.containers.storage import Storage
 from fairlead.engine.containers.streams import Streams
 from fairlead.engine.containers.updating import Updating
 from fairlead.engine.containers.waiting import CONDITIONS, NEXT_EXIT, NOT_RUNNING, REMOVED
+from fairlead.model.container import Container
 from fairlead.model.errors import Invalid
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Containers:
         self._ending.relaunch, self._ending.remove = lifecycle.relaunch, removal.remove
         self._ending.on_start.append(self._health.started)
         self._ending.on_end += [self._health.ended, self.execs.container_ended]
+        removal.on_remove.append(self.execs.container_removed)
 
         self.create, self.rename = creation.create, creation.rename
         self.start, self.stop, self.kill, self.restart = (
@@ -72,6 +74,10 @@ class Containers:
         if condition == NOT_RUNNING and not container.state.running:
             return container.state.exit_code, future
         return None, future
+
+    def committed(self, container: Container, image_id: str, name: str, comment: str) -> None:
+        """An image was made of it."""
+        self._context.announce(container, "commit", comment=comment, imageID=image_id, imageRef=name)
 
     async def adopt(self) -> None:
         """At boot, after the networks are reconciled: take over what runs, start what shall run."""

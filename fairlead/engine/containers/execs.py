@@ -119,10 +119,17 @@ class Execs:
             container=container,
             spec=spec,
             rootfs=str(self._context.engine.rootfs.merged(container.id)),
-            env=process_environment((*container.env, *spec.env), hostname, spec.tty, ()),
+            env=process_environment((*container.env, *spec.env), hostname, spec.tty, self._links(container)),
             workdir=spec.working_dir or container.workdir,
             user=spec.user or container.user,
         )
+
+    def _links(self, container: Container) -> tuple[str, ...]:
+        """What the process is told of linked containers, as far as they run."""
+        try:
+            return self._context.engine.sandboxes.link_environment(container)
+        except Refusal:
+            return ()
 
     async def _follow(self, made: Exec, container: Container, process: Process) -> None:
         code = await process.wait()
@@ -133,6 +140,11 @@ class Execs:
         made.exit_code, made.running = code, False
         made.settled.set()
         asyncio.get_running_loop().call_later(KEPT_AFTER_END, self._execs.pop, made.id, None)
+
+    def container_removed(self, container_id: str) -> None:
+        """Nobody can ask for its execs any more."""
+        for made in [made for made in self._execs.values() if made.container_id == container_id]:
+            del self._execs[made.id]
 
     def container_ended(self, container: Container) -> None:
         """The container's processes have died with it; execs that never ran can never run."""

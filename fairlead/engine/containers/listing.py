@@ -38,7 +38,7 @@ class ContainerView:
     """Everything that inspect and ps show of a container.
 
     `image` is what to call its image now, `root` where its root lies; `status` and `command` are what `docker ps`
-    prints.
+    prints, `link_names` ("parent/alias") what it also is called.
     """
 
     container: Container
@@ -51,6 +51,7 @@ class ContainerView:
     command: str
     exec_ids: tuple[str, ...] = ()
     root: Mapping[str, str] = field(default_factory=dict)
+    link_names: Sequence[str] = ()
     sizes: Sizes | None = None
 
 
@@ -89,10 +90,12 @@ class Listing:
         every = every or bool(filters.get("before") or filters.get("since"))
         newest_first = sorted(self._context.state.containers.values(), key=lambda item: item.created, reverse=True)
         found: list[ContainerView] = []
+        links = self._context.engine.sandboxes.linked_names()
         for container in newest_first:
             if (every or container.state.running) and wanted(self._seen(container, filters)):
                 status = status_text(container.state, self._context.clock.now())
-                found.append(replace(self._view(container), status=status))
+                names = links.get(container.id, ())
+                found.append(replace(self._view(container), status=status, link_names=names))
                 if len(found) == limit:
                     break
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fairlead.core.containers.filters import check_prune, prunable
@@ -22,6 +22,7 @@ class Removal:
     def __init__(self, context: Context, storage: Storage, ending: Ending) -> None:
         self._context = context
         self._storage, self._ending = storage, ending
+        self.on_remove: list[Callable[[str], None]] = []
 
     async def remove(self, reference: str, force: bool = False, volumes: bool = False) -> None:
         """Remove a container, killing it first if `force`; with `volumes`, its anonymous volumes too."""
@@ -63,6 +64,8 @@ class Removal:
         await context.store.commit([records.delete(container), *context.engine.sandboxes.removal(container.id)])
         context.state.drop_container(container.id)
         context.consoles.give_up(container.id)
+        for hook in self.on_remove:
+            hook(container.id)
         if volumes:
             await self._storage.remove_anonymous(container)
         context.announce(container, "destroy")
