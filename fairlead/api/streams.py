@@ -47,8 +47,8 @@ def detach_keys(text: str) -> bytes:
         letter = key.removeprefix("ctrl-")
         if not key.startswith("ctrl-") or len(letter) != 1:
             raise Invalid(f"Invalid detach keys ({text}) provided")
-        if "a" <= letter.lower() <= "z":
-            result.append(ord(letter.lower()) - ord("a") + 1)
+        if "a" <= letter <= "z":
+            result.append(ord(letter) - ord("a") + 1)
         elif letter in _CONTROL:
             result.append(_CONTROL[letter])
         else:

@@ -38,10 +38,12 @@ class EventBus:
     async def subscribe(
         self, since: int | None = None, until: int | None = None, wanted: Wanted = lambda event: True
     ) -> AsyncGenerator[Event, None]:
-        """Events from `since` (ns since the epoch; None: from now on) to `until` (None: for ever)."""
+        """Events from `since` (ns since the epoch) to `until` (None: for ever). Without `since` from now on, but all
+        that are remembered when there is an `until`."""
         listener = _Listener(wanted)
         self._listeners.add(listener)
-        past = [event for event in self._past if since is not None and event.time >= since and wanted(event)]
+        remembered = self._past if (since, until) != (None, None) else ()
+        past = [event for event in remembered if event.time >= (since or 0) and wanted(event)]
         try:
             for event in past:
                 if until is None or event.time <= until:

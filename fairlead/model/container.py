@@ -189,6 +189,7 @@ class ContainerSpec:
     log_options: Mapping[str, str] = field(default_factory=dict)
     console_size: tuple[int, int] = (0, 0)
     runtime: str = ""
+    isolation: str = ""
     masked_paths: tuple[str, ...] | None = None
     readonly_paths: tuple[str, ...] | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from fairlead.api.filters import parse_filters
 from fairlead.api.http import Request, Response, Route, empty, json_response
 from fairlead.api.schema.container import ContainerCreate, ContainerUpdate
+from fairlead.api.schema.container_for_older import PIDS_LIMIT_SINCE, for_older_clients
 from fairlead.api.schema.container_views import inspect_json, summary_json
 from fairlead.engine.containers.listing import ContainerView
 from fairlead.model.errors import Invalid
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from fairlead.engine.engine import Engine
 
 ANSWERS_KEPT = 128
-_LINUX = re.compile(r"(linux|any)?(/.*)?")
 
 
 def routes(engine: Engine) -> list[Route]:
@@ -38,7 +37,7 @@ def routes(engine: Engine) -> list[Route]:
         Route("POST", "/containers/{id}/rename", handlers.rename),
         Route("POST", "/containers/{id}/update", handlers.update),
         Route("POST", "/containers/{id}/resize", handlers.resize),
-        Route("DELETE", "/containers/{id}", handlers.remove),
+        Route("DELETE", "/containers/{id...}", handlers.remove),
     ]
 
 
@@ -48,7 +47,7 @@ def _summaries(views: Iterable[ContainerView]) -> Response:
 
 class _ContainerHandlers:
     def __init__(self, engine: Engine) -> None:
-        self._containers = engine.containers
+        self._containers, self._images = engine.containers, engine.images
         self._answers: dict[str, tuple[ContainerView, Response]] = {}
 
     def list(self, request: Request) -> Response | Awaitable[Response]:
@@ -78,12 +77,11 @@ class _ContainerHandlers:
     async def create(self, request: Request) -> Response:
         if not request.body:
             raise Invalid("invalid JSON: got EOF while reading request body")
-        platform = request.query.get("platform", "")
-        if not _LINUX.fullmatch(platform):
-            raise Invalid(f'invalid platform "{platform}": only linux containers run here')
         body = request.json(ContainerCreate)
         body.check(request.version)
-        spec = body.spec()
+        spec = for_older_clients(body.spec(), request.version)
+        if platform := request.query.get("platform", ""):
+            self._images.check_platform(spec.image, platform)
         container_id, warnings = await self._containers.create(request.query.get("name", ""), spec)
         return json_response({"Id": container_id, "Warnings": list(warnings)}, 201)
 
@@ -117,6 +115,8 @@ class _ContainerHandlers:
 
     async def update(self, request: Request) -> Response:
         body = request.json(ContainerUpdate)
+        if request.version < PIDS_LIMIT_SINCE:
+            body.PidsLimit = None
         policy = body.RestartPolicy.policy() if body.RestartPolicy and body.RestartPolicy.Name else None
         await self._containers.update(request.params["id"], body.change, policy)
         return json_response({"Warnings": None})

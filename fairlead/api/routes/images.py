@@ -84,9 +84,10 @@ class ImageRoutes:
         image = await self._engine.images.import_image(_body(request), source, wishes)
         return Response(200, progress_line(Progress(image.id)))
 
-    async def load(self, request: Request) -> Answer:
+    def load(self, request: Request) -> Answer:
+        """A refusal is a line of the answer, as clients look for it: they read what comes while they still send."""
         steps = self._engine.images.load(_body(request), request.query.get("platform", ""))
-        return await _streamed(_without_layers(steps) if request.flag("quiet") else steps)
+        return StreamResponse(_lines(None, _without_layers(steps) if request.flag("quiet") else steps))
 
     def save_one(self, request: Request) -> Answer:
         return StreamResponse(self._engine.images.save([request.params["name"]]), content_type="application/x-tar")
@@ -120,9 +121,9 @@ class ImageRoutes:
         return json_response({"ImagesDeleted": removed_json(removed) or None, "SpaceReclaimed": reclaimed})
 
     async def commit(self, request: Request) -> Answer:
+        body = request.json(CommitBody) if request.body not in (b"", b"null", b"null\n") else None
         container = self._engine.state.container(request.query.get("container", ""))
         repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
-        body = request.json(CommitBody) if request.body not in (b"", b"null", b"null\n") else None
         wishes = CommitWishes(
             name=f"{repository}:{tag}" if repository and tag else repository,
             changes=request.values("changes"),

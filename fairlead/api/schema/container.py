@@ -48,6 +48,8 @@ class Healthcheck(msgspec.Struct):
         )
 
 
+NO_LIMIT = -1
+"""A limit of processes that was lifted, where 0 is one that was never set."""
 SEVERAL_NETWORKS = (1, 44)
 """The API version from which a container may be created on more than one network."""
 
@@ -148,6 +150,7 @@ class ContainerCreate(msgspec.Struct):
             log_options=(log and log.Config) or {},
             console_size=(size[0], size[1]) if len(size) == 2 else (0, 0),
             runtime=host.Runtime or "",
+            isolation=host.Isolation or "",
             masked_paths=None if host.MaskedPaths is None else tuple(host.MaskedPaths),
             readonly_paths=None if host.ReadonlyPaths is None else tuple(host.ReadonlyPaths),
             annotations=host.Annotations or {},
@@ -189,7 +192,8 @@ def _check_env(env: list[str] | tuple[str, ...]) -> None:
 
 
 class ContainerUpdate(ResourcesBody):
-    """The body of `POST /containers/{id}/update`: what is absent or zero stays."""
+    """The body of `POST /containers/{id}/update`: what is absent or zero stays, but for `PidsLimit`, whose zero lifts
+    the limit."""
 
     RestartPolicy: RestartPolicyBody | None = None
 
@@ -200,6 +204,8 @@ class ContainerUpdate(ResourcesBody):
             for name in Resources.__dataclass_fields__
             if getattr(wanted, name) not in (0, "", None, (), False)
         }
+        if self.PidsLimit is not None:
+            given["pids"] = self.PidsLimit if self.PidsLimit > 0 else NO_LIMIT
         return replace(current, **given)
 
 

@@ -67,7 +67,8 @@ def host_config_json(container: Container) -> Json:
     shown |= {"UTSMode": spec.uts_mode, "UsernsMode": spec.userns_mode, "ShmSize": spec.shm_size or DEFAULT_SHM}
     if spec.sysctls:
         shown["Sysctls"] = dict(spec.sysctls)
-    shown |= {"Runtime": spec.runtime or "runc", "Isolation": "", **_resources_json(spec.resources, spec.cgroup_parent)}
+    shown |= {"Runtime": spec.runtime or "runc", "Isolation": spec.isolation}
+    shown |= _resources_json(spec.resources, spec.cgroup_parent)
     if spec.mounts:
         shown["Mounts"] = [mount_json(mount) for mount in spec.mounts]
     return shown | _paths_json(spec)
@@ -117,7 +118,7 @@ def _resources_json(wanted: Resources, cgroup_parent: str) -> Json:
         "MemorySwap": swap,
         "MemorySwappiness": wanted.memory_swappiness,
         "OomKillDisable": wanted.oom_kill_disable,
-        "PidsLimit": wanted.pids or None,
+        "PidsLimit": max(wanted.pids, 0) if wanted.pids else None,
         "Ulimits": [{"Name": item.name, "Hard": item.hard, "Soft": item.soft} for item in wanted.ulimits],
         "CpuCount": 0,
         "CpuPercent": 0,

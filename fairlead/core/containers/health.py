@@ -30,6 +30,23 @@ def timeout(spec: HealthSpec) -> float:
     return (spec.timeout or DEFAULT_TIMEOUT) / _SECOND
 
 
+def too_slow(spec: HealthSpec, output: str) -> str:
+    """What is kept of a probe that took too long, with what it had printed."""
+    said = f"Health check exceeded timeout ({_duration(spec.timeout or DEFAULT_TIMEOUT)})"
+    return f"{said}: {output}" if output else said
+
+
+def _duration(nanoseconds: int) -> str:
+    """As Go writes it: "50ms", "1.5s", "2m0s"."""
+    for unit, name in ((1, "ns"), (1_000, "µs"), (1_000_000, "ms")):
+        if nanoseconds < unit * 1_000:
+            return f"{nanoseconds / unit:.12g}{name}"
+    minutes, rest = divmod(nanoseconds, 60 * _SECOND)
+    hours, minutes = divmod(minutes, 60)
+    seconds = f"{rest / _SECOND:.12g}s"
+    return f"{hours}h{minutes}m{seconds}" if hours else f"{minutes}m{seconds}" if minutes else seconds
+
+
 def pause_before_probe(spec: HealthSpec, state: ContainerState, now: int) -> float:
     """Seconds until the next probe: shorter while the container is still in its start period and not healthy yet."""
     starting = state.health is None or state.health.status == STARTING

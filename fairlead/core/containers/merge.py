@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -42,7 +43,7 @@ def merge(spec: ContainerSpec, image: ImageConfig) -> Merged:
         entrypoint=entrypoint,
         cmd=cmd,
         env=_environment(image.env, spec.env),
-        workdir=spec.working_dir or image.working_dir or "",
+        workdir=_clean(spec.working_dir or image.working_dir or ""),
         user=spec.user or image.user,
         stop_signal=spec.stop_signal or image.stop_signal,
         health=_health(spec.health, image.health),
@@ -50,6 +51,11 @@ def merge(spec: ContainerSpec, image: ImageConfig) -> Merged:
         exposed=tuple(dict.fromkeys((*spec.network.exposed, *image.exposed))),
         volumes=tuple(dict.fromkeys((*spec.volumes, *image.volumes))),
     )
+
+
+def _clean(path: str) -> str:
+    """A path without what says nothing: slashes twice or at the end, and dots."""
+    return f"/{posixpath.normpath(path).lstrip('/')}" if path.startswith("/") else path
 
 
 def _command(spec: ContainerSpec, image: ImageConfig) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:

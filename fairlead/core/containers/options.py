@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 
 from fairlead.model.container import ContainerSpec, Resources, RestartPolicy
-from fairlead.model.errors import Invalid, Unsupported
+from fairlead.model.errors import Conflict, Invalid, Unsupported
 
 MINIMUM_MEMORY = 6 << 20
 _POLICIES = frozenset({"", "no", "always", "unless-stopped", "on-failure"})
 _LOG_DRIVERS = frozenset({"", "json-file", "local", "none", "k8s-file"})
+_DOCKERS_LOG_DRIVERS = frozenset({"awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "splunk", "syslog"})
 _LOG_OPTIONS = frozenset(
     {"max-size", "max-file", "labels", "labels-regex", "env", "env-regex", "tag", "compress", "mode"}
 )
@@ -34,6 +35,8 @@ def check(spec: ContainerSpec, init_available: bool) -> None:
         raise Unsupported("--init needs a static init program: install the package tini")
     if spec.runtime not in ("", "runc"):
         raise Invalid(f"unknown or invalid runtime name: {spec.runtime}")
+    if "" in spec.annotations:
+        raise Invalid("invalid Annotations: the empty string is not permitted as an annotation key")
 
 
 def _check_restart(spec: ContainerSpec) -> None:
@@ -81,6 +84,20 @@ def _check_resources(wanted: Resources) -> None:
             raise Invalid(f"ulimit soft limit must be less than or equal to hard limit: {limit.soft} > {limit.hard}")
 
 
+def check_update(before: Resources, after: Resources) -> None:
+    """What `docker update` may not do to limits that were set before. Raises Conflict with Docker's words."""
+    for name, number in (("CPU Period", "cpu_period"), ("CPU Quota", "cpu_quota")):
+        if after.nano_cpus and getattr(after, number):
+            if before.nano_cpus:
+                raise Conflict(f"Conflicting options: {name} cannot be updated as NanoCPUs has already been set")
+            raise Conflict(f"Conflicting options: Nano CPUs cannot be updated as {name} has already been set")
+    same_swap = after.memory_swap == before.memory_swap
+    if after.memory != before.memory and same_swap and after.memory > (before.memory_swap or 2 * before.memory):
+        raise Conflict(
+            "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+        )
+
+
 def _check_namespaces(spec: ContainerSpec) -> None:
     for name, value, own in (
         ("IPC", spec.ipc_mode, ("", "none", "private", "shareable", "host")),
@@ -99,6 +116,8 @@ def _check_namespaces(spec: ContainerSpec) -> None:
 
 
 def _check_log(spec: ContainerSpec) -> None:
+    if spec.log_driver not in _LOG_DRIVERS | _DOCKERS_LOG_DRIVERS:
+        raise Invalid(f'error looking up logging plugin {spec.log_driver}: plugin "{spec.log_driver}" not found')
     if spec.log_driver not in _LOG_DRIVERS:
         raise Unsupported(
             f"logger: no log driver named '{spec.log_driver}' is registered; use json-file, local or none"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import bz2
 import errno
+import io
 import json
 import lzma
 import os
@@ -24,7 +25,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from fairlead.effects.oci.mount import CLONE_NEWNS, MS_BIND, MS_PRIVATE, MS_REC, mount, unshare
 from fairlead.effects.oci.scope import inside
@@ -108,8 +109,10 @@ def _stat(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _missing(path: str, error: OSError) -> Refused:
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+    if error.errno == errno.ENOENT:
         return Refused(NOT_FOUND, f"Could not find the file {path} in container")
+    if error.errno == errno.ENOTDIR:
+        return Refused(INVALID, f"lstat {path}: not a directory")
     return Refused(FAILED, f"{path}: {error.strerror}")
 
 
@@ -177,7 +180,10 @@ def _unpack(request: Mapping[str, Any]) -> None:
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         what = "mounted volume" if os.path.ismount(path) else "container rootfs"
         raise Refused(NOT_ALLOWED, f"{what} is marked read-only")
-    stream: IO[bytes] = sys.stdin.buffer
+    stream = sys.stdin.buffer
+    assert isinstance(stream, io.BufferedReader)
+    if not stream.peek(1):
+        return  # Docker's clients may send nothing at all
     try:
         with tarfile.open(fileobj=stream, mode="r|*") as tar:
             for member in tar:

@@ -10,6 +10,7 @@ from fairlead.core.containers.names import suggest
 from fairlead.core.containers.options import check, warnings
 from fairlead.engine import records
 from fairlead.engine.containers.context import Context
+from fairlead.engine.containers.joining import check_join
 from fairlead.engine.containers.storage import Storage
 from fairlead.model.container import Container, ContainerSpec
 from fairlead.model.errors import Conflict, Invalid, NotFound
@@ -30,6 +31,7 @@ class Creation:
         engine = self._context.engine
         spec = replace(spec, network=replace(spec.network, mode=self._lasting_mode(spec.network.mode)))
         check(spec, bool(self._context.runtime.init_program))
+        check_join(spec, self._context.state)
         image = engine.images.get(spec.image)
         container_id = engine.entropy.local_id()
         name = self._reserve(name, container_id)

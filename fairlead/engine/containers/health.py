@@ -65,23 +65,22 @@ class Health:
             process = await self._execs.start(made, detach=False)
         except (Refusal, StartFailed) as failure:
             return ProbeResult(begun, self._context.clock.now(), -1, failure.message)
+        said, complained = bytearray(), bytearray()
         try:
             async with asyncio.timeout(health.timeout(spec)):
-                output, errors, code = await asyncio.gather(
-                    _text(process, STDOUT), _text(process, STDERR), process.wait()
+                *_, code = await asyncio.gather(
+                    _keep(process, STDOUT, said), _keep(process, STDERR, complained), process.wait()
                 )
-                output += errors
+            output = (said + complained).decode(errors="replace")
         except TimeoutError:
             await self._execs.stop(made)
-            code, output = -1, f"Health check exceeded timeout ({health.timeout(spec):g}s)"
+            code, output = -1, health.too_slow(spec, (said + complained).decode(errors="replace"))
         finally:
             process.close()
         return ProbeResult(begun, self._context.clock.now(), code, output[: health.MAX_OUTPUT])
 
 
-async def _text(process: Process, stream: int) -> str:
-    """A stream to its end, as far as it is kept."""
-    kept = b""
+async def _keep(process: Process, stream: int, kept: bytearray) -> None:
+    """Read a stream to its end, and keep as much of it as is shown."""
     while chunk := await process.read(stream):
-        kept = (kept + chunk)[: health.MAX_OUTPUT]
-    return kept.decode(errors="replace")
+        kept += chunk[: health.MAX_OUTPUT - len(kept)]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairlead.engine.state import State
-from fairlead.model.container import Container
-from fairlead.model.errors import Conflict, Invalid
+from fairlead.model.container import Container, ContainerSpec
+from fairlead.model.errors import Failed, Invalid, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,18 @@ def join(container: Container, state: State, shm_of: Callable[[str], Path]) -> J
     spec = container.spec
     ipc, shm = _ipc(container, state, shm_of)
     return Joined(ipc, _other(spec.pid_mode, "pid", state), "" if spec.uts_mode == "host" else None, shm)
+
+
+def check_join(spec: ContainerSpec, state: State) -> None:
+    """The container that a new one shares a namespace with must exist, whether it runs or not. Raises Invalid."""
+    for mode in (spec.pid_mode, spec.ipc_mode):
+        kind, _, reference = mode.partition(":")
+        if kind != "container":
+            continue
+        try:
+            state.container(reference)
+        except NotFound as missing:
+            raise Invalid(missing.message) from missing
 
 
 def _ipc(container: Container, state: State, shm_of: Callable[[str], Path]) -> tuple[str | None, str]:
@@ -60,7 +72,5 @@ def _other(mode: str, kind: str, state: State) -> str | None:
 def _running(mode: str, what: str, state: State) -> Container:
     other = state.container(mode.partition(":")[2])
     if not other.state.pid:
-        raise Conflict(
-            f"cannot join {what} namespace of a non running container: container {other.name} is {other.state.status}"
-        )
+        raise Failed(f"failed to join {what} namespace: container {other.id} is not running")
     return other

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from fairlead.core.containers.options import check, check_policy
+from fairlead.core.containers.options import check, check_policy, check_update
 from fairlead.engine.containers.context import Context
 from fairlead.model.container import REMOVING, Container, Resources, RestartPolicy
 from fairlead.model.errors import Conflict, Invalid, RuntimeRefused
@@ -38,6 +38,7 @@ class Updating:
         self, container: Container, change: Callable[[Resources], Resources], policy: RestartPolicy | None
     ) -> Container:
         spec = replace(container.spec, resources=change(container.spec.resources))
+        check_update(container.spec.resources, spec.resources)
         if policy is not None:
             check_policy(policy)
             if spec.auto_remove and policy.name not in ("", "no"):

@@ -93,7 +93,6 @@ async def commit(library: Library, container: Container, wishes: CommitWishes) -
             image = await library.register(new_config(image), hold, names, parent=base.id)
     finally:
         library.hands.layers.discard(staged)
-    library.announce("commit", image)
     return image
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from fairlead.engine.images.listing import HistoryView, ImageDetails, ImageView
 from fairlead.engine.images.removing import PRUNE_FILTERS
 from fairlead.engine.ports import ImageHands
 from fairlead.model.container import RUNNING, Container
-from fairlead.model.errors import Invalid
+from fairlead.model.errors import Invalid, NotFound, Refusal
 from fairlead.model.image import Image, Layer, Platform, Progress, RegistryAuth, Removed
 from fairlead.model.reference import is_tag, parse_reference
 
@@ -46,6 +47,15 @@ class Images:
     def get(self, text: str) -> Image:
         """By name, digest, id or unique id prefix. Raises `NotFound` "No such image: X:latest", `Invalid`."""
         return self._catalogue.get(text)
+
+    def check_platform(self, text: str, platform: str) -> None:
+        """Raises `NotFound` when the image is for another platform than the wanted one, `Invalid` for a bad one."""
+        image, wanted = self.get(text), parse_platform(platform, self._library.hands.registry.host)
+        if (image.os, image.architecture) != (wanted.os, wanted.architecture):
+            raise NotFound(
+                f"image with reference {text} was found but its platform ({image.os}/{image.architecture}) does not "
+                f"match the specified platform ({wanted.os}/{wanted.architecture})"
+            )
 
     def find(self, text: str) -> Image | None:
         """As `get`, but None for whatever does not resolve."""
@@ -88,14 +98,23 @@ class Images:
 
     async def commit(self, container: Container, wishes: CommitWishes, pause: bool = True) -> Image:
         """`pause`: a running container stands still meanwhile."""
-        still = pause and container.state.status == RUNNING
-        if still:
-            await self._engine.containers.pause(container.id)
+        still = pause and container.state.status == RUNNING and await self._hold(container.id)
         try:
-            return await bringing.commit(self._library, container, wishes)
+            image = await bringing.commit(self._library, container, wishes)
         finally:
             if still:
-                await self._engine.containers.unpause(container.id)
+                with suppress(Refusal):
+                    await self._engine.containers.unpause(container.id)
+        self._engine.containers.committed(container, image.id, wishes.name, wishes.message)
+        return image
+
+    async def _hold(self, container_id: str) -> bool:
+        """Pause a container; False when it has just ended, and stands still for ever."""
+        try:
+            await self._engine.containers.pause(container_id)
+        except Refusal:
+            return False
+        return True
 
     def load(self, stream: AsyncIterator[bytes], platform: str = "") -> AsyncIterator[Progress]:
         wanted = parse_platform(platform, self._library.hands.registry.host)

@@ -64,3 +64,20 @@ def test_commands(test: tuple[str, ...], argv: tuple[str, ...]) -> None:
 def test_none_turns_it_off() -> None:
     assert not health.enabled(HealthSpec(("NONE",)))
     assert not health.enabled(None)
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "shown"),
+    [
+        (50_000_000, "50ms"),
+        (1_500_000_000, "1.5s"),
+        (0, "30s"),
+        (120_000_000_000, "2m0s"),
+        (3_661_000_000_000, "1h1m1s"),
+        (1_500, "1.5µs"),
+    ],
+)
+def test_a_probe_that_is_too_slow_says_what_it_was_given_and_what_it_said(nanoseconds: int, shown: str) -> None:
+    spec = HealthSpec(("CMD", "x"), timeout=nanoseconds)
+    assert health.too_slow(spec, "") == f"Health check exceeded timeout ({shown})"
+    assert health.too_slow(spec, "so far") == f"Health check exceeded timeout ({shown}): so far"

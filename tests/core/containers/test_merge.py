@@ -72,3 +72,8 @@ def test_the_environment_has_defaults_that_can_be_overridden_and_unset() -> None
     )
     assert "TERM=xterm" in process_environment((), "h", True, ())
     assert process_environment(("PATH=/x", "HOSTNAME"), "h", False, ()) == ("PATH=/x",)
+
+
+def test_a_working_directory_is_said_without_what_says_nothing() -> None:
+    assert merge(ContainerSpec("i", cmd=("x",), working_dir="//tmp/./sub/"), ImageConfig()).workdir == "/tmp/sub"
+    assert merge(ContainerSpec("i", cmd=("x",), working_dir="/"), ImageConfig()).workdir == "/"

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from fairlead.core.containers.options import check, log_limits, signal_number
+from fairlead.core.containers.options import check, check_update, log_limits, signal_number
 from fairlead.model.container import ContainerSpec, NetworkingSpec, Resources, RestartPolicy, Ulimit
-from fairlead.model.errors import Invalid, Refusal, Unsupported
+from fairlead.model.errors import Conflict, Invalid, Refusal, Unsupported
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,8 @@ from fairlead.model.errors import Invalid, Refusal, Unsupported
         (ContainerSpec("i", stop_signal="SIGFOO"), "invalid signal: SIGFOO"),
         (ContainerSpec("i", oom_score_adj=2000), "2000"),
         (ContainerSpec("i", runtime="kata"), "unknown or invalid runtime name: kata"),
+        (ContainerSpec("i", log_driver="asdf"), 'error looking up logging plugin asdf: plugin "asdf" not found'),
+        (ContainerSpec("i", annotations={"": "x"}), "the empty string is not permitted as an annotation key"),
     ],
 )
 def test_nonsense_is_refused(spec: ContainerSpec, words: str) -> None:
@@ -71,3 +73,23 @@ def test_unknown_signals_are_refused(text: str) -> None:
 )
 def test_log_limits(options: dict[str, str], limits: tuple[int, int]) -> None:
     assert log_limits(ContainerSpec("i", log_options=options)) == limits
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ({"nano_cpus": 5}, {"cpu_quota": 5000}, "CPU Quota cannot be updated as NanoCPUs has already been set"),
+        ({"cpu_period": 5000}, {"nano_cpus": 5}, "Nano CPUs cannot be updated as CPU Period has already been set"),
+        ({"memory": 300 << 20}, {"memory": 800 << 20}, "Memory limit should be smaller than already set memoryswap"),
+        ({}, {"memory": 300 << 20}, "update the memoryswap at the same time"),
+    ],
+)
+def test_an_update_does_not_contradict_what_was_set(before: dict[str, int], after: dict[str, int], words: str) -> None:
+    with pytest.raises(Conflict, match=words):
+        check_update(Resources(**before), Resources(**before | after))  # type: ignore[arg-type]
+
+
+def test_an_update_may_move_within_what_was_set() -> None:
+    check_update(Resources(memory=300 << 20), Resources(memory=500 << 20))
+    check_update(Resources(memory=300 << 20), Resources(memory=800 << 20, memory_swap=900 << 20))
+    check_update(Resources(nano_cpus=5), Resources(nano_cpus=7))
