@@ -197,10 +197,12 @@ class FileRoot:
 
 @dataclass(frozen=True, slots=True)
 class UnpackOptions:
-    """`keep_kind`: refuse to put a directory over a file or the reverse. `keep_owner`: owners as in the archive."""
+    """`keep_kind`: refuse to put a directory over a file or the reverse. `to_user`: it shall all belong to the
+    container's user, who is `user`; else owners are the archive's."""
 
     keep_kind: bool = False
-    keep_owner: bool = False
+    to_user: bool = False
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

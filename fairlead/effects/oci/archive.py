@@ -19,6 +19,7 @@ import msgspec
 
 from fairlead.effects.oci import inside
 from fairlead.effects.oci.process import Stdio, ended, read_all, read_some, spawn, write_all
+from fairlead.effects.oci.users import identity_in
 from fairlead.model.errors import Failed, Invalid, NotAllowed, NotFound, Refusal
 from fairlead.model.runtime import FileRoot, PathStat, UnpackOptions
 
@@ -53,7 +54,9 @@ class ContainerArchive:
 
     async def unpack(self, root: FileRoot, path: str, archive: AsyncIterator[bytes], options: UnpackOptions) -> None:
         """Raises NotFound for a missing directory, Invalid for what is none and for bad archives."""
-        work = _Work(root, "unpack", path, options.keep_kind)
+        identity = identity_in(root.rootfs, options.user) if options.to_user and options.user else None
+        owner = (identity.uid, identity.gid) if identity else None
+        work = _Work(root, "unpack", path, keep_kind=options.keep_kind, owner=owner)
         feeding = asyncio.ensure_future(work.feed(archive))
         try:
             await work.result()
@@ -66,7 +69,7 @@ class ContainerArchive:
 class _Work:
     """One run of `inside`. Its pipes are closed by `close`, which also ends it."""
 
-    def __init__(self, root: FileRoot, verb: str, path: str, keep_kind: bool = False) -> None:
+    def __init__(self, root: FileRoot, verb: str, path: str, **how: object) -> None:
         stdin, self._sink = os.pipe2(os.O_CLOEXEC)
         self._source, stdout = os.pipe2(os.O_CLOEXEC)
         self._answer, result = os.pipe2(os.O_CLOEXEC)
@@ -76,8 +79,8 @@ class _Work:
             "pid": root.pid,
             "rootfs": str(root.rootfs),
             "mounts": [(point.source, point.target) for point in root.mounts],
-            "keep_kind": keep_kind,
             "result": result,
+            **how,
         }
         argv = [sys.executable, "-I", "-S", "-c", _PROGRAM, msgspec.json.encode(request).decode()]
         try:

@@ -187,6 +187,8 @@ def _unpack(request: Mapping[str, Any]) -> None:
     try:
         with tarfile.open(fileobj=stream, mode="r|*") as tar:
             for member in tar:
+                if request["owner"]:
+                    member.uid, member.gid = request["owner"]
                 _extract(tar, member, path, request["keep_kind"])
     except tarfile.TarError as error:
         raise Refused(INVALID, f"invalid archive: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.storage import Storage
@@ -55,7 +56,7 @@ class ContainerFiles:
         root = await self._storage.root_for_files(container)
         try:
             with _naming(reference):
-                await self._context.files.unpack(root, path, archive, options)
+                await self._context.files.unpack(root, path, archive, replace(options, user=container.user))
         finally:
             await self._put_away(container)
 

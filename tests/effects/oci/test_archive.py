@@ -82,6 +82,15 @@ async def test_owners_modes_and_links_are_kept(root: FileRoot) -> None:
     assert (etc / "d/h").samefile(etc / "d/f")
 
 
+async def test_all_may_belong_to_the_containers_user(root: FileRoot) -> None:
+    (root.rootfs / "etc/passwd").write_text("web:x:33:34::/:/bin/sh\n")
+    archive = tar(entry("d", tarfile.DIRTYPE, uid=7), file("d/f", b"data", uid=7))
+    for asked, owner in ((UnpackOptions(to_user=True, user="web"), (33, 34)), (UnpackOptions(user="web"), (7, 0))):
+        await FILES.unpack(root, "/etc", stream(archive), asked)
+        info = (root.rootfs / "etc/d/f").stat()
+        assert (info.st_uid, info.st_gid) == owner
+
+
 async def test_kinds_can_be_protected(root: FileRoot) -> None:
     keep = UnpackOptions(keep_kind=True)
     with pytest.raises(Invalid, match="cannot overwrite directory"):
