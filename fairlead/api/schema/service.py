@@ -37,9 +37,7 @@ class ReplicatedJob(msgspec.Struct):
         return ServiceMode(REPLICATED_JOB, total=total, concurrent=concurrent)
 
 
-class ServiceModeBody(msgspec.Struct, rename=str.lower):
-    """By its keys in small letters: clients write them in both, as Go reads them."""
-
+class ServiceModeBody(msgspec.Struct):
     Replicated: Replicated | None = None
     Global: dict[str, object] | None = None
     ReplicatedJob: ReplicatedJob | None = None
@@ -116,7 +114,7 @@ class ServiceSpecBody(msgspec.Struct):
     Name: str | None = None
     Labels: dict[str, str] | None = None
     TaskTemplate: TaskTemplateBody | None = None
-    Mode: dict[str, object] | None = None
+    Mode: ServiceModeBody | None = None
     UpdateConfig: UpdateConfigBody | None = None
     RollbackConfig: UpdateConfigBody | None = None
     Networks: list[NetworkAttachmentBody] | None = None
@@ -130,16 +128,9 @@ class ServiceSpecBody(msgspec.Struct):
         return ServiceSpec(
             name=self.Name or "",
             template=task.template(),
-            mode=self._mode(),
+            mode=(self.Mode or ServiceModeBody()).mode(),
             labels=self.Labels or {},
             update=None if self.UpdateConfig is None else self.UpdateConfig.config(),
             rollback=None if self.RollbackConfig is None else self.RollbackConfig.config(),
             endpoint=None if self.EndpointSpec is None else self.EndpointSpec.spec(),
         )
-
-    def _mode(self) -> ServiceMode:
-        given = {key.lower(): value for key, value in (self.Mode or {}).items()}
-        try:
-            return msgspec.convert(given, ServiceModeBody, strict=False).mode()
-        except msgspec.ValidationError as error:
-            raise Invalid(f"invalid JSON: Mode: {error}") from error
