@@ -84,10 +84,14 @@ class ImageRoutes:
         image = await self._engine.images.import_image(_body(request), source, wishes)
         return Response(200, progress_line(Progress(image.id)))
 
-    def load(self, request: Request) -> Answer:
-        """A refusal is a line of the answer, as clients look for it: they read what comes while they still send."""
+    async def load(self, request: Request) -> Answer:
+        """A refusal is a line of the answer, where clients look for it. Nothing is answered before there is a line:
+        some hang up as soon as they have seen the headers."""
         steps = self._engine.images.load(_body(request), request.query.get("platform", ""))
-        return StreamResponse(_lines(None, _without_layers(steps) if request.flag("quiet") else steps))
+        try:
+            return await _streamed(_without_layers(steps) if request.flag("quiet") else steps)
+        except Refusal as refusal:
+            return Response(200, refusal_line(refusal))
 
     def save_one(self, request: Request) -> Answer:
         return StreamResponse(self._engine.images.save([request.params["name"]]), content_type="application/x-tar")
