@@ -9,7 +9,7 @@ reconcile what they may have left in the kernel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fairlead.engine import records
@@ -147,7 +147,3 @@ class State:
     def name_taken_by(self, name: str) -> Container | None:
         """The container that has this name now."""
         return self.containers.get(self._container_names.get(name, ""))
-
-
-def sorted_by_name(networks: Iterable[Network]) -> list[Network]:
-    return sorted(networks, key=lambda network: network.name)

@@ -66,9 +66,9 @@ class DaemonConfig:
     ip_forward: bool = True
     host_gateway: Address | None = None
     labels: tuple[str, ...] = ()
+    generic_resources: tuple[tuple[str, int], ...] = ()
     log_level: str = "info"
     hostname: str = ""
-    ipv6_firewall: bool = True
     balancer: str = NFT
 
     @property

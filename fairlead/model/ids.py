@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 SHORT = 12
 _HEX_ID = re.compile(r"[0-9a-f]{64}")
-_SWARM_ID = re.compile(r"[0-9a-z]{25}")
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 
@@ -22,10 +21,6 @@ def short(object_id: str) -> str:
 
 def is_local_id(text: str) -> bool:
     return _HEX_ID.fullmatch(text) is not None
-
-
-def is_swarm_id(text: str) -> bool:
-    return _SWARM_ID.fullmatch(text) is not None
 
 
 def is_container_name(text: str) -> bool:

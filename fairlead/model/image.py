@@ -126,7 +126,6 @@ class RegistryAuth:
     username: str = ""
     password: str = ""
     identity_token: str = ""
-    registry_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from fairlead.model.errors import Invalid
 from fairlead.model.image import ImageConfig
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-DEFAULT_STOP_SIGNAL = "SIGTERM"
 NO_HEALTH = ("NONE",)
 
 

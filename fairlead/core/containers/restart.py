@@ -10,7 +10,8 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 60.0
 """Seconds."""
 SETTLED = 10.0
 
-NO, ALWAYS, UNLESS_STOPPED, ON_FAILURE = "no", "always", "unless-stopped", "on-failure"
+ALWAYS, UNLESS_STOPPED, ON_FAILURE = "always", "unless-stopped", "on-failure"
+"""All others, as "no", mean never."""
 
 
 @dataclass(frozen=True, slots=True)

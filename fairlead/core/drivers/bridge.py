@@ -47,7 +47,7 @@ class Bridge:
 
     name = "bridge"
     scope = LOCAL
-    can = Abilities(publishes_ports=True, holds_gateway=True, reaches_host=True)
+    can = Abilities(publishes_ports=True, holds_gateway=True)
 
     def gateway(self, spec: NetworkSpec) -> bool:
         return True

@@ -47,7 +47,6 @@ class BridgeOptions:
     inhibit_ipv4: bool
     mode4: str
     mode6: str
-    host_binding: IPv4Address | IPv6Address | None
     source4: IPv4Address | None
     source6: IPv6Address | None
     trusted: tuple[str, ...]
@@ -75,7 +74,7 @@ class BridgeOptions:
 
 def read(given: Mapping[str, str]) -> BridgeOptions:
     """The options with their defaults; raises Invalid for a bad value."""
-    binding, source4, source6 = given.get(HOST_BINDING), given.get(SOURCE4), given.get(SOURCE6)
+    source4, source6 = given.get(SOURCE4), given.get(SOURCE6)
     return BridgeOptions(
         name=given.get(NAME, ""),
         mtu=options.mtu(options.MTU, given.get(options.MTU, "")),
@@ -84,7 +83,6 @@ def read(given: Mapping[str, str]) -> BridgeOptions:
         inhibit_ipv4=options.boolean(INHIBIT_IPV4, given.get(INHIBIT_IPV4, "false")),
         mode4=_MODE(MODE4, given.get(MODE4, NAT)),
         mode6=_MODE(MODE6, given.get(MODE6, NAT)),
-        host_binding=options.address(HOST_BINDING, binding) if binding else None,
         source4=options.ipv4(SOURCE4, source4) if source4 else None,
         source6=options.ipv6(SOURCE6, source6) if source6 else None,
         trusted=options.link_names(TRUSTED, given.get(TRUSTED, "")),

@@ -39,7 +39,6 @@ class Abilities:
     - `names`: the embedded DNS serves user-defined networks of this driver.
     - `holds_gateway`: the gateway is this host, at the network's own interface.
     - `own_mac`: endpoints have a hardware address of their own.
-    - `reaches_host`: host and container can talk over it (what `host-gateway` needs).
     - `leads_out`: it can be the way to the outside; a container on others alone gets one besides.
     """
 
@@ -51,7 +50,6 @@ class Abilities:
     names: bool = True
     holds_gateway: bool = False
     own_mac: bool = True
-    reaches_host: bool = False
     leads_out: bool = True
 
 

@@ -24,11 +24,6 @@ def wanted_ifname(driver_opts: Mapping[str, str]) -> str:
     return options.link_name(IFNAME, text) if text else ""
 
 
-def prefix_of(network_options: Mapping[str, str]) -> str:
-    """What interfaces on this network are called before their number."""
-    return network_options.get(f"{PREFIX}container_iface_prefix", "") or "eth"
-
-
 def check(driver_opts: Mapping[str, str]) -> None:
     """Raise a Refusal for a bad value."""
     wanted_ifname(driver_opts)

@@ -97,10 +97,6 @@ def link_names(key: str, text: str) -> tuple[str, ...]:
     return tuple(link_name(key, name) for name in text.split(":") if name)
 
 
-def anything(_key: str, text: str) -> str:
-    return text
-
-
 class Options:
     """Options of one network or endpoint under a table of known keys."""
 

@@ -31,8 +31,3 @@ def container_labels(task: Task) -> Mapping[str, str]:
     }
     template = task.spec.container.labels if task.spec.container is not None else {}
     return {**template, **own}
-
-
-def dns_names(service_name: str) -> tuple[str, str]:
-    """The name that resolves to the virtual address, and the one that resolves to every task."""
-    return service_name, f"tasks.{service_name}"

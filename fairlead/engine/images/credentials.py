@@ -7,7 +7,7 @@ import binascii
 
 import msgspec
 
-from fairlead.model.errors import Invalid
+from fairlead.model.errors import Invalid, Unsupported
 from fairlead.model.image import RegistryAuth
 
 
@@ -20,7 +20,8 @@ class _Auth(msgspec.Struct):
 
 
 def registry_auth(header: str) -> RegistryAuth | None:
-    """`X-Registry-Auth`: base64url of JSON. None when it carries nothing. Raises `Invalid`."""
+    """`X-Registry-Auth`: base64url of JSON. None when it carries nothing. Raises `Invalid`, and
+    `Unsupported` for a kind of credentials that is of no use here."""
     if not header:
         return None
     try:
@@ -31,5 +32,7 @@ def registry_auth(header: str) -> RegistryAuth | None:
             username, _, password = base64.b64decode(found.auth).decode().partition(":")
     except (binascii.Error, msgspec.DecodeError, ValueError) as error:
         raise Invalid(f"invalid X-Registry-Auth header: {error}") from error
-    auth = RegistryAuth(username, password, found.identitytoken, found.registrytoken)
+    if found.registrytoken:
+        raise Unsupported("a registrytoken is not supported: give a name and a password, or an identitytoken")
+    auth = RegistryAuth(username, password, found.identitytoken)
     return auth if auth != RegistryAuth() else None

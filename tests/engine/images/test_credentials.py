@@ -1,0 +1,39 @@
+"""What clients send of themselves to registries."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from fairlead.engine.images.credentials import registry_auth
+from fairlead.model.errors import Invalid, Unsupported
+from fairlead.model.image import RegistryAuth
+
+
+def header(**fields: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
+
+
+def test_a_name_and_a_password_come_in_two_forms() -> None:
+    joined = base64.b64encode(b"ann:s:cret").decode()
+    assert registry_auth(header(username="ann", password="s:cret")) == RegistryAuth("ann", "s:cret")
+    assert registry_auth(header(auth=joined)) == RegistryAuth("ann", "s:cret")
+    assert registry_auth(header(identitytoken="t")) == RegistryAuth(identity_token="t")
+
+
+@pytest.mark.parametrize("nothing", ["", header(), base64.urlsafe_b64encode(b"null").decode()])
+def test_nobody(nothing: str) -> None:
+    assert registry_auth(nothing) is None
+
+
+@pytest.mark.parametrize("broken", ["e30e", base64.urlsafe_b64encode(b"[1]").decode(), header(auth="é")])
+def test_what_cannot_be_read_is_refused(broken: str) -> None:
+    with pytest.raises(Invalid, match="invalid X-Registry-Auth header"):
+        registry_auth(broken)
+
+
+def test_what_is_of_no_use_is_not_dropped_silently() -> None:
+    with pytest.raises(Unsupported, match="registrytoken"):
+        registry_auth(header(registrytoken="t"))
