@@ -2,6 +2,7 @@
 
 /fairlead/objects/<kind>/<id>       the object's document
 /fairlead/names/<kind>/<name>       the id of the object that has the name; names differ by more than case
+/fairlead/needs/<kind>/<id>         written when something came to need the object
 /fairlead/receipts/<writer>/<slot>  the newest commit of a writer in one of its slots (`receipts`)
 /fairlead/leader                    who leads, on the leader's lease
 """
@@ -19,6 +20,10 @@ def object_key(kind: str, id_: str) -> str:
 
 def name_key(kind: str, name: str) -> str:
     return f"/fairlead/names/{kind}/{name.lower()}"
+
+
+def need_key(kind: str, id_: str) -> str:
+    return f"/fairlead/needs/{kind}/{id_}"
 
 
 def receipts_key(member: str) -> str:

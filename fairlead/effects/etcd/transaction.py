@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fairlead.effects.etcd.gateway import Json, text64
-from fairlead.effects.etcd.keys import name_key, object_key
+from fairlead.effects.etcd.keys import name_key, need_key, object_key
 from fairlead.model.swarm.store import Fence, Write
 
 MOST_OPERATIONS = 512
@@ -27,6 +27,10 @@ def compares(writes: Sequence[Write], fence: Fence | None) -> Iterator[Json]:
         if takes_name(write):
             key = name_key(write.kind, write.name)
             yield holds(key, leaving[key]) if key in leaving else created(key, 0)
+        for kind, id_, version in write.needs:
+            yield modified(object_key(kind, id_), version)
+        if write.unneeded_since is not None:
+            yield unwritten(need_key(write.kind, write.id), write.unneeded_since)
 
 
 def operations(writes: Sequence[Write]) -> Iterator[Json]:
@@ -39,6 +43,10 @@ def operations(writes: Sequence[Write]) -> Iterator[Json]:
         yield delete(key) if write.value is None else put(key, write.value)
     for key, holder in names.items():
         yield delete(key) if holder is None else put(key, holder.encode())
+    needs = {need_key(kind, id_): True for one in writes for kind, id_, _ in one.needs}
+    gone = {need_key(one.kind, one.id): False for one in writes if one.unneeded_since is not None and one.value is None}
+    for key, needed in (gone | needs).items():
+        yield put(key, b"") if needed else delete(key)
 
 
 def takes_name(write: Write) -> bool:
@@ -59,6 +67,11 @@ def created(key: str, revision: int) -> Json:
 def modified(key: str, revision: int) -> Json:
     """Compare: the key was last written at this revision (0: it does not exist)."""
     return {"key": text64(key), "target": "MOD", "result": "EQUAL", "mod_revision": str(revision)}
+
+
+def unwritten(key: str, since: int) -> Json:
+    """Compare: the key was not written after this revision."""
+    return {"key": text64(key), "target": "MOD", "result": "LESS", "mod_revision": str(since + 1)}
 
 
 def holds(key: str, value: str) -> Json:

@@ -91,9 +91,9 @@ class Mirror:
 
     def _batches(self, changes: Iterable[Change]) -> Iterator[list[tuple[Change, Write]]]:
         batch: list[tuple[Change, Write]] = []
-        size = 0
+        size, since = 0, self._heard
         for change in changes:
-            write = store_records.write(change, self.snapshot.present(change.thing))
+            write = store_records.write(change, self.snapshot, since)
             length = len(write.value or b"")
             if batch and (len(batch) == MOST_AT_ONCE or size + length > MOST_BYTES):
                 yield batch

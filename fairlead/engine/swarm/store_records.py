@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from fairlead.core.swarm import references
 from fairlead.core.swarm.changes import Change, Drop, Put, Thing
+from fairlead.core.swarm.snapshot import Snapshot
 from fairlead.engine import records
 from fairlead.model.swarm.cluster import Cluster
 from fairlead.model.swarm.files import Config, Secret
@@ -44,12 +46,14 @@ def unique_name(thing: Thing | None) -> str:
     return ""
 
 
-def write(change: Change, known: Thing | None) -> Write:
-    """What the store is asked; `known` is the object as the writer has it in its store's copy."""
-    thing = change.thing
+def write(change: Change, snapshot: Snapshot, revision: int) -> Write:
+    """What the store is asked; `snapshot` is the writer's copy of it, which holds all up to `revision`."""
+    thing, known = change.thing, snapshot.present(change.thing)
     value = None if isinstance(change, Drop) else records.encode(replace(thing, version=0))
     name = "" if value is None else unique_name(thing)
-    return Write(kind_of(thing), thing.id, value, thing.version, name, unique_name(known))
+    needs = tuple((kind_of(one), one.id, one.version) for one in references.newly_needed(change, snapshot))
+    since = revision if references.ends(change, snapshot) else None
+    return Write(kind_of(thing), thing.id, value, thing.version, name, unique_name(known), needs, since)
 
 
 def thing(entry: Entry) -> Thing:

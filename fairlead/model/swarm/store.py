@@ -14,7 +14,8 @@ MOST_AT_ONCE = 64
 class Write:
     """One object: `value` None deletes. `version` is the revision that must still stand (0: must not exist; None: do
     not ask). `name` makes the object's name unique among its kind ("" for kinds without); `old_name` is the one it
-    had."""
+    had. `needs` are other objects (kind, id, version) that must stand as they are, and of which is noted that they are
+    needed; `unneeded_since` is the revision since which nothing may have come to need this one (None: do not ask)."""
 
     kind: str
     id: str
@@ -22,6 +23,8 @@ class Write:
     version: int | None
     name: str = ""
     old_name: str = ""
+    needs: tuple[tuple[str, str, int], ...] = ()
+    unneeded_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

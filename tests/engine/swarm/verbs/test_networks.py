@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from ipaddress import ip_interface
 
@@ -24,6 +25,25 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 def overlay(name: str = "front", **over: object) -> NetworkSpec:
     return NetworkSpec(name, driver="overlay", **over)  # type: ignore[arg-type]
+
+
+async def test_of_a_service_and_the_removal_of_its_network_at_once_only_one_succeeds(
+    swarm: Place, other: Place
+) -> None:
+    template = TaskTemplate(ContainerTemplate("busybox"), networks=(NetworkAttachmentSpec("front"),))
+    outcomes = []
+    for number in range(20):
+        await swarm.networks.create(overlay())
+        await other.mirror.refresh()
+        making = asyncio.create_task(swarm.services.create(ServiceSpec(f"s{number}", template)))
+        removing = asyncio.create_task(other.networks.remove("front"))
+        made, removed = await asyncio.gather(making, removing, return_exceptions=True)
+        outcomes.append((isinstance(made, NotFound), isinstance(removed, Refusal)))
+        if not isinstance(made, NotFound):
+            await other.services.remove(f"s{number}")
+            await other.networks.remove("front")
+        await swarm.mirror.refresh()
+    assert set(outcomes) <= {(True, False), (False, True)}, "one, and not both"
 
 
 async def test_a_network_is_made_and_found(swarm: Place) -> None:
