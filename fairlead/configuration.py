@@ -62,6 +62,7 @@ SETTINGS = (
     Setting("mtu", "--mtu", "number", "MTU of the default bridge"),
     Setting("host-gateway-ip", "--host-gateway-ip", "text", 'Address that "host-gateway" in --add-host stands for'),
     Setting("labels", "--label", "list", "Label of this daemon: key=value"),
+    Setting("node-generic-resources", "--node-generic-resource", "list", "What services may reserve here: KIND=NUMBER"),
     Setting("log-level", "--log-level", "text", "debug, info, warn, error or fatal", "-l"),
     Setting("debug", "--debug", "switch", "Log everything", "-D"),
     Setting("hostname", "--hostname", "text", "What this host calls itself"),
@@ -152,6 +153,7 @@ def resolve(settings: Settings, system_hostname: str) -> DaemonConfig:
         host_gateway=read.parsed("host-gateway-ip", ip_address),
         ip_forward=read.switch("ip-forward", True),
         labels=_labels(read.words("labels")),
+        generic_resources=_generic_resources(read.words("node-generic-resources")),
         log_level=_log_level(read),
         hostname=read.text("hostname") or system_hostname,
         balancer=_balancer(read),
@@ -310,6 +312,23 @@ def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
         if "=" not in label:
             raise Invalid(f"bad attribute format: {label}: a daemon's label is key=value")
     return labels
+
+
+def _generic_resources(given: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    found: dict[str, int] = {}
+    for text in given:
+        kind, separator, amount = text.partition("=")
+        if not kind or not separator:
+            raise Invalid(f"invalid value {text!r} for --node-generic-resource: it should be KIND=NUMBER")
+        if not amount.isdecimal():
+            raise Invalid(
+                f"invalid value {text!r} for --node-generic-resource: resources with names are not supported, "
+                f"say how many there are: {kind}=NUMBER"
+            )
+        if kind in found:
+            raise Invalid(f"invalid value {text!r} for --node-generic-resource: {kind} is given twice")
+        found[kind] = int(amount)
+    return tuple(found.items())
 
 
 def _balancer(read: _Reader) -> str:

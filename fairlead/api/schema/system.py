@@ -79,7 +79,10 @@ def info_json(system: System, swarm: Json) -> Json:
         **_platform(host),
         "IndexServerAddress": "https://index.docker.io/v1/",
         "RegistryConfig": _REGISTRIES,
-        "GenericResources": None,
+        "GenericResources": [
+            {"DiscreteResourceSpec": {"Kind": kind, "Value": amount}} for kind, amount in config.generic_resources
+        ]
+        or None,
         "DockerRootDir": str(config.data_root),
         "HttpProxy": "",
         "HttpsProxy": "",

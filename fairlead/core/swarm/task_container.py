@@ -34,7 +34,7 @@ def container_spec(task: Task, node: Node, networks: Mapping[str, SwarmNetwork])
         image=template.image,
         cmd=template.args or None,
         entrypoint=template.command or None,
-        env=template.env,
+        env=(*template.env, *_given_resources(task.spec)),
         user=template.user,
         working_dir=template.dir,
         labels=container_labels(task),
@@ -58,6 +58,11 @@ def container_spec(task: Task, node: Node, networks: Mapping[str, SwarmNetwork])
         log_options=log.options,
         task_id=task.id,
     )
+
+
+def _given_resources(spec: TaskTemplate) -> tuple[str, ...]:
+    """What the task has of its node's generic resources, as Docker tells it."""
+    return tuple(f"DOCKER_RESOURCE_{kind.upper()}={amount}" for kind, amount in spec.reservations.generic.items())
 
 
 def grace(task: Task) -> int | None:

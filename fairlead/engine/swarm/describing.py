@@ -30,6 +30,7 @@ def describe(engine: Engine) -> NodeDescription:
         engine_version=__version__,
         engine_labels=dict(_pair(label) for label in config.labels),
         plugins=tuple(plugins),
+        generic=dict(config.generic_resources),
     )
 
 

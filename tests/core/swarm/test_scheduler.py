@@ -129,6 +129,19 @@ def test_resources_name_what_is_asked_and_what_is_free() -> None:
     assert error.startswith("no suitable node (insufficient resources on 2 nodes): 8 CPUs are asked for, 4 CPUs of ")
 
 
+def test_generic_resources_are_counted_by_kind() -> None:
+    web = service("web", template=template(reservations=ResourceAmount(generic={"gpu": 2})))
+    nodes = [node("n1"), node("n2"), node("n3")]
+    nodes = [
+        replace(one, description=replace(one.description, generic={"gpu": gpus}))
+        for one, gpus in zip(nodes, (4, 3, 1), strict=True)
+    ]
+    tasks = placed(web, *nodes, *waiting(web, 3))
+    assert sorted(one.node_id for one in tasks.values()) == ["n1", "n1", "n2"]
+    error = error_of(web, nodes[2], *waiting(web))
+    assert error.startswith("no suitable node (insufficient resources on 1 node): 2 gpu are asked for, 1 of node n3")
+
+
 def test_a_held_host_port_names_its_holder() -> None:
     ports = (PortConfig(80, 8080, mode=HOST),)
     endpoint = ServiceEndpoint(EndpointSpec(ports=ports), ports)

@@ -97,6 +97,12 @@ def test_every_field_of_the_template_reaches_the_container() -> None:
     assert (spec.restart.name, spec.task_id) == ("no", "t1")
 
 
+def test_a_task_is_told_what_it_has_of_its_nodes_generic_resources() -> None:
+    reserved = ResourceAmount(generic={"gpu": 2})
+    made = container_spec(task(ContainerTemplate("busybox", env=("A=1",)), reservations=reserved), NODE, NETS)
+    assert made.env == ("A=1", "DOCKER_RESOURCE_GPU=2")
+
+
 def test_the_labels_by_which_a_task_is_known() -> None:
     labels = container_spec(task(ContainerTemplate("x", labels={"own": "1"})), NODE, {}).labels
     assert labels == {
