@@ -14,7 +14,7 @@ from inspect import isawaitable
 from typing import Protocol
 
 from fairlead.api.channel import BodyStream, Inflow, Outflow, TakenConnection
-from fairlead.api.head import CHUNKED, CLOSE, answer_head, hijack_head
+from fairlead.api.head import CHUNKED, CLOSE, answer_head, hijack_head, websocket_head
 from fairlead.api.http import Answer, Hijack, Response, StreamResponse
 from fairlead.api.status import message, refused
 from fairlead.api.target import Opened
@@ -180,7 +180,9 @@ class Exchange:
 
     async def _give_away(self, answer: Hijack) -> None:
         channel = self._line.take_over()
-        self._line.outflow.write(hijack_head(answer.content_type, "upgrade" in self._head.headers))
+        accept = answer.websocket_accept
+        upgraded = "upgrade" in self._head.headers
+        self._line.outflow.write(websocket_head(accept) if accept else hijack_head(answer.content_type, upgraded))
         await answer.run(channel)
         self._line.answered(keep_alive=False)
 

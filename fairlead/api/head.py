@@ -122,6 +122,12 @@ def _described(status: int, content_type: str, *headers: tuple[str, str]) -> byt
     return b"".join([*parts, *(_header(name, value) for name, value in headers)])
 
 
+def websocket_head(accept: str) -> bytes:
+    """The head after which a connection is a WebSocket."""
+    lines = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n" % accept.encode("latin-1")
+    return b"".join([b"HTTP/1.1 101 Switching Protocols\r\n", lines, _EVERY_ANSWER, b"\r\n"])
+
+
 def hijack_head(content_type: str, upgrade: bool) -> bytes:
     """The head after which a connection belongs to its handler."""
     if upgrade:

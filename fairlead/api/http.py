@@ -108,11 +108,13 @@ class Channel(Protocol):
 class Hijack:
     """Take the connection over. Answers 101 UPGRADED when the client asked to upgrade, else 200; then `run`.
 
-    `run` is cancelled when the client is gone; the connection is closed when it returns.
+    `run` is cancelled when the client is gone; the connection is closed when it returns. With `websocket_accept`
+    the answer is that of a WebSocket's handshake.
     """
 
     run: Callable[[Channel], Awaitable[None]]
     content_type: str = "application/vnd.docker.raw-stream"
+    websocket_accept: str = ""
 
 
 Answer = Response | StreamResponse | Hijack

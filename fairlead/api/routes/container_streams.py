@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +19,7 @@ from fairlead.api.streams import (
     frame,
     stream_type,
 )
+from fairlead.api.websocket import WebSocket, accept
 from fairlead.engine.containers.containers import NOT_RUNNING
 from fairlead.model.container import Container
 from fairlead.model.errors import Invalid
@@ -32,6 +33,7 @@ def routes(engine: Engine) -> list[Route]:
     handlers = _StreamHandlers(engine)
     return [
         Route("POST", "/containers/{id}/attach", handlers.attach),
+        Route("GET", "/containers/{id}/attach/ws", handlers.attach_websocket),
         Route("GET", "/containers/{id}/logs", handlers.logs),
         Route("POST", "/containers/{id}/wait", handlers.wait),
         Route("GET", "/containers/{id}/stats", handlers.stats),
@@ -44,7 +46,27 @@ class _StreamHandlers:
         self._clock = engine.clock
 
     def attach(self, request: Request) -> Answer:
-        """A place at the console is taken before the answer goes out: what the container says next is not missed."""
+        run, terminal = self._attachment(request, framed=True)
+        return Hijack(run, stream_type(terminal, request.version))
+
+    def attach_websocket(self, request: Request) -> Answer:
+        """Nothing tells the streams apart here, as with Docker."""
+        self._containers.streams.check(request.params["id"])
+        accepted = accept(request.headers)
+        run, _ = self._attachment(request, framed=False)
+
+        async def run_in_messages(channel: Channel) -> None:
+            socket = WebSocket(channel)
+            await run(socket)
+            await socket.write_eof()
+
+        return Hijack(run_in_messages, websocket_accept=accepted)
+
+    def _attachment(self, request: Request, framed: bool) -> tuple[Callable[[Channel], Awaitable[None]], bool]:
+        """What is to be done with the connection, and whether there is a terminal.
+
+        A place at the console is taken before the answer goes out: what the container says next is not missed.
+        """
         keys = detach_keys(request.query.get("detachKeys", ""))
         replay, live = request.flag("logs"), request.flag("stream")
         wanted = [number for name, number in (("stdout", STDOUT), ("stderr", STDERR)) if request.flag(name)]
@@ -52,16 +74,17 @@ class _StreamHandlers:
         attached = self._containers.streams.attach(request.params["id"])
         container = attached.container
         terminal = container.spec.tty
+        raw = terminal or not framed
 
         async def run(channel: Channel) -> None:
             try:
                 if replay:
-                    await self._replay(channel, container, wanted)
+                    await self._replay(channel, container, wanted, raw)
                 if not live:
                     return
                 filtered = DetachFilter(keys) if terminal else None
                 detached = await converse(
-                    [copy_output(channel, attached.read, terminal, wanted)],
+                    [copy_output(channel, attached.read, raw, wanted)],
                     copy_input(channel, attached.place, filtered) if typing and container.spec.open_stdin else None,
                 )
                 if detached:
@@ -69,14 +92,14 @@ class _StreamHandlers:
             finally:
                 attached.close()
 
-        return Hijack(run, stream_type(terminal, request.version))
+        return run, terminal
 
-    async def _replay(self, channel: Channel, container: Container, wanted: list[int]) -> None:
+    async def _replay(self, channel: Channel, container: Container, wanted: list[int], raw: bool) -> None:
         query = LogQuery(STDOUT in wanted, STDERR in wanted)
         _, entries = self._containers.streams.logs(container.id, query)
         async for entry in entries:
             data = entry.data + (b"\n" if entry.complete else b"")
-            await channel.write(data if container.spec.tty else frame(entry.stream, data))
+            await channel.write(data if raw else frame(entry.stream, data))
 
     def logs(self, request: Request) -> Answer:
         query = self._log_query(request)
@@ -119,6 +142,7 @@ class _StreamHandlers:
         one_shot = request.flag("one-shot")
         if stream and one_shot:
             raise Invalid("cannot have stream=true and one-shot=true")
+        self._containers.streams.check(request.params["id"])
         samples = self._containers.observing.stats(request.params["id"], stream, one_shot)
 
         async def chunks() -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 from fairlead.model.container import ContainerSpec, Resources, RestartPolicy
@@ -14,6 +15,7 @@ _DOCKERS_LOG_DRIVERS = frozenset({"awslogs", "etwlogs", "fluentd", "gcplogs", "g
 _LOG_OPTIONS = frozenset(
     {"max-size", "max-file", "labels", "labels-regex", "env", "env-regex", "tag", "compress", "mode"}
 )
+_CPUS = re.compile(r"\s*\d+(-\d+)?(,\d+(-\d+)?)*\s*")
 _SUFFIXES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 
 
@@ -77,6 +79,9 @@ def _check_resources(wanted: Resources) -> None:
         raise Invalid("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")
     if 0 < wanted.cpu_quota < 1000:
         raise Invalid("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+    for name, given in (("cpus", wanted.cpuset_cpus), ("mems", wanted.cpuset_mems)):
+        if given and not _CPUS.fullmatch(given):
+            raise Invalid(f"Invalid value {given} for cpuset {name}")
     if wanted.blkio_weight and not 10 <= wanted.blkio_weight <= 1000:
         raise Invalid("Range of blkio weight is from 10 to 1000")
     for limit in wanted.ulimits:

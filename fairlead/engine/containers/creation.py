@@ -32,6 +32,8 @@ class Creation:
         spec = replace(spec, network=replace(spec.network, mode=self._lasting_mode(spec.network.mode)))
         check(spec, bool(self._context.runtime.init_program))
         check_join(spec, self._context.state)
+        if not spec.image and not spec.cmd:
+            raise Invalid("no command specified")
         image = engine.images.get(spec.image)
         container_id = engine.entropy.local_id()
         name = self._reserve(name, container_id)

@@ -42,6 +42,10 @@ class Streams:
     def __init__(self, context: Context) -> None:
         self._context = context
 
+    def check(self, reference: str) -> None:
+        """Raises NotFound before a stream is opened."""
+        self._context.state.container(reference)
+
     def attach(self, reference: str) -> Attached:
         """Take a place at the console, also of a container that is still to be started."""
         container = self._context.state.container(reference)

@@ -31,6 +31,8 @@ from fairlead.model.errors import Conflict, Invalid, Refusal, Unsupported
         (ContainerSpec("i", oom_score_adj=2000), "2000"),
         (ContainerSpec("i", runtime="kata"), "unknown or invalid runtime name: kata"),
         (ContainerSpec("i", log_driver="asdf"), 'error looking up logging plugin asdf: plugin "asdf" not found'),
+        (ContainerSpec("i", resources=Resources(cpuset_cpus="1-42,,")), "Invalid value 1-42,, for cpuset cpus"),
+        (ContainerSpec("i", resources=Resources(cpuset_mems="0-")), "Invalid value 0- for cpuset mems"),
         (ContainerSpec("i", annotations={"": "x"}), "the empty string is not permitted as an annotation key"),
     ],
 )
