@@ -32,7 +32,9 @@ from fairlead.model.swarm.consensus import ConsensusFiles, ConsensusMember, Cons
 
 PATIENCE_NEW, PATIENCE_OLD = 30.0, 5.0
 """Seconds for a member's first answer: one that is new or joins; one with data, whose majority may be missing."""
-CHANGING, HANDING_OVER = 10.0, 3.0
+CHANGING, HANDING_OVER, SHRINKING = 10.0, 3.0, 60.0
+FULL = "NOSPACE"
+"""etcd's alarm of a member whose file has reached its quota: nothing is written any more until it is taken back."""
 FORGETTING = 1.0
 """Seconds in which one whose data is thrown away may end in order."""
 _ERRORS = (Refused, Interrupted, Unreachable)
@@ -190,6 +192,27 @@ class EtcdConsensus:
             await self.hand_over()
         with contextlib.suppress(NotFound):
             await self._change("cluster/member/remove", {"ID": str(int(member_id, 16))})
+
+    async def make_room(self) -> None:
+        """If the store is shut because this member's file is full of history, do away with that and open it again. etcd
+        forgets history by itself, but writes may come faster. Raises Unavailable when the member does not answer."""
+        try:
+            status = await self._gateway.ask_member("maintenance/status")
+            if not any(FULL in str(error) for error in rows(status, "errors")):
+                return
+            now = str(number(table(status, "header"), "revision"))
+            with contextlib.suppress(Refused):  # another member was quicker
+                await self._gateway.call("kv/compaction", {"revision": now, "physical": True}, CHANGING)
+            await self._gateway.call("maintenance/defragment", {}, SHRINKING)
+            alarm = {
+                "action": "DEACTIVATE",
+                "memberID": str(number(table(status, "header"), "member_id")),
+                "alarm": FULL,
+            }
+            await self._gateway.call("maintenance/alarm", alarm, CHANGING)
+        except _ERRORS as error:
+            raise self._silent(error) from None
+        _log.warning("the managers' store was full of history, which is gone now")
 
     async def snapshot(self, path: str) -> None:
         await archive.save(self._gateway, Path(path))

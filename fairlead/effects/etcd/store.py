@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from fairlead.effects.etcd import history, leadership
 from fairlead.effects.etcd import transaction as tx
 from fairlead.effects.etcd.gateway import (
+    EXHAUSTED,
     LEARNING,
     UNAVAILABLE,
     Gateway,
@@ -196,4 +197,9 @@ def _reason(error: BaseException) -> str:
 def _refusal(error: Refused) -> Exception:
     if error.code == UNAVAILABLE:
         return _unavailable(error)
+    if error.code == EXHAUSTED:
+        return Failed(
+            f"the managers' store is full ({error}): managers make room by themselves within half a minute; if not, "
+            "remove services, secrets or configs that nobody needs"
+        )
     return Failed(f"the managers' store refused: {error}")

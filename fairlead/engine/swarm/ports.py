@@ -170,6 +170,11 @@ class Consensus(Protocol):
         """Idempotent; who removes itself hands over first. Raises Conflict when the others would be no majority."""
         ...
 
+    async def make_room(self) -> None:
+        """To be called now and then: if the store was shut because it is full of history, that goes, and it opens
+        again. Raises Unavailable when this member does not answer."""
+        ...
+
     async def snapshot(self, path: str) -> None:
         """Write a consistent copy that `restore` takes."""
         ...

@@ -35,6 +35,8 @@ LED = frozenset({"session", "beat", "report", "leave", "attach", "detach"})
 """Calls that only the leading manager answers."""
 QUIET = 1.0
 """Seconds between looks at whether a majority answers."""
+ROOM = 20.0
+"""Seconds between looks at whether the store has room."""
 GRACE = 8.0
 """Seconds without a majority after which what is known is not told any more."""
 TURN = 4.0
@@ -138,7 +140,7 @@ class Seat:
         self._changed()
         self.stand()
         self._run(self._follow_leaders(store.leaders()), self._watch_majority())
-        self._run(self._watch_settings(), tell_events(self.mirror, self._events, self._clock))
+        self._run(self._keep_room(), self._watch_settings(), tell_events(self.mirror, self._events, self._clock))
         _log.info("seated among the managers", extra={"node": node_id})
 
     async def _read(self) -> None:
@@ -209,6 +211,12 @@ class Seat:
                     _log.info("a majority of managers answers again")
                 alone = False
             await asyncio.sleep(QUIET)
+
+    async def _keep_room(self) -> None:
+        while True:
+            await asyncio.sleep(ROOM)
+            with suppress(Unavailable):
+                await self._hands.consensus.make_room()
 
     # --- other papers -------------------------------------------------------------------------
 
