@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairlead.core.drivers import overlay_options
-from fairlead.core.drivers.overlay_underlay import MARK
+from fairlead.core.drivers.overlay_underlay import SOURCES, silence
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.overlay import esp
 from fairlead.engine.host import Host
@@ -69,7 +69,7 @@ class Encryption:
         secret = [network.id for network in networks if overlay_options.read(network.options).encrypted]
         found = {vtep for network_id in secret for vtep in self._remotes.vteps_of(network_id)}
         known = all(self._remotes.all_told(network_id) for network_id in secret)
-        return found if known else found | {policy.destination for policy in led}
+        return found if known else found | {policy.destination for policy in led if policy.spi}
 
     async def follow(self) -> None:
         """Bring the kernel in line with keys and peers. Before the first keys are known, what an earlier life of the
@@ -79,11 +79,12 @@ class Encryption:
             return
         async with self._turn:
             carried = await self._kernel.associations(esp.REQUEST_ID)
-            have, led = [association for association, _ in carried], await self._kernel.policies(MARK)
+            have, led = [association for association, _ in carried], await self._kernel.policies(SOURCES)
             counts = {association.spi: traffic.packets for association, traffic in carried}
             generation = esp.generation_of(underlay.address, self._keys, self._primary, led, counts)
+            unsaid = silence(underlay)
             sent, heard = esp.wanted(underlay.address, self._peers(led), self._keys, self._primary, generation)
-            self._associations, self._policies = [*sent, *heard], esp.policies(sent, underlay.port, MARK)
+            self._associations, self._policies = [*sent, *heard], [unsaid, *esp.policies(sent, underlay.port, SOURCES)]
             await self._do(esp.changes(self._associations, self._policies, have, led))
         self._look_again()
 
@@ -109,7 +110,7 @@ class Encryption:
         underlay = self._host.facts.underlay
         if "esp" not in self._host.facts.features or underlay is None:
             return {}
-        led = {each.destination: each.spi for each in await self._kernel.policies(MARK)}
+        led = {each.destination: each.spi for each in await self._kernel.policies(SOURCES) if each.spi}
         sent, heard = dict[Address, Traffic](), dict[Address, Traffic]()
         usable = set[int]()
         for each, traffic in await self._kernel.associations(esp.REQUEST_ID):
@@ -127,7 +128,7 @@ class Encryption:
         self._keys, self._associations, self._policies = (), [], []
         if "esp" in self._host.facts.features:
             have = [association for association, _ in await self._kernel.associations(esp.REQUEST_ID)]
-            await self._do(esp.changes((), (), have, await self._kernel.policies(MARK)))
+            await self._do(esp.changes((), (), have, await self._kernel.policies(SOURCES)))
 
     async def close(self) -> None:
         if self._looking is not None:

@@ -16,7 +16,7 @@ from fairlead.model.image import Layer, Platform, RegistryAuth
 from fairlead.model.lease import Lease, LeaseRequest
 from fairlead.model.network import Address
 from fairlead.model.observed import Drift, ObservedLink, Traffic
-from fairlead.model.plan import AddAssociation, AddFdb, AddNeighbour, AddPolicy, Operation, Plan
+from fairlead.model.plan import AddAssociation, AddFdb, AddNeighbour, AddPolicy, Operation, Plan, PortBlock
 from fairlead.model.reference import Reference
 from fairlead.model.ruleset import Element
 from fairlead.model.system import HostDescription
@@ -35,6 +35,7 @@ __all__ += [
     "Registry",
     "Roots",
     "Store",
+    "Writing",
 ]
 
 
@@ -60,6 +61,18 @@ class Entropy(Protocol):
     def number(self, below: int) -> int: ...
 
 
+class Writing(Protocol):
+    """Changes that are about to be written."""
+
+    durable: Awaitable[None]
+    """Comes when they are kept over a power cut; may be left alone where a later commit is waited for."""
+
+    def now(self) -> None:
+        """They are kept over `kill -9` when it returns. Blocks: for the thread that changes the kernel next. Raises
+        Failed."""
+        ...
+
+
 class Store(Protocol):
     """Durable documents by kind and id. What is asked for is written in that order, each call all or nothing; calls
     that wait at the same time are written together."""
@@ -76,6 +89,10 @@ class Store(Protocol):
         a later commit is waited for."""
         ...
 
+    def begin(self, changes: Sequence[Change]) -> Writing:
+        """The same for changes that a plan's `first` writes, which saves a way to another thread and back."""
+        ...
+
     def post(self, changes: Sequence[Change]) -> None:
         """Write them soon, before every commit that is asked for later. For what a crash may take back."""
         ...
@@ -86,11 +103,12 @@ class Store(Protocol):
 class Kernel(Protocol):
     """The hands on links, addresses, routes, rules and namespaces. One worker does all, in order."""
 
-    async def apply(self, plan: Plan) -> None:
-        """Do the plan; on failure undo what was changed, then raise `KernelRefused`."""
+    async def apply(self, plan: Plan, first: Callable[[], None] | None = None) -> None:
+        """Do the plan; on failure undo what was changed, then raise `KernelRefused`. `first` is called before it, in
+        the same thread; what it raises leaves the kernel alone."""
         ...
 
-    async def attempt(self, plan: Plan) -> list[Exception]:
+    async def attempt(self, plan: Plan, first: Callable[[], None] | None = None) -> list[Exception]:
         """Do as much of the plan as possible, in order, and return what failed (teardown)."""
         ...
 
@@ -114,8 +132,8 @@ class Kernel(Protocol):
         """ESP associations of a request id, without their keys, and what each has carried."""
         ...
 
-    async def policies(self, mark: int) -> Sequence[AddPolicy]:
-        """The policies for outgoing packets with that mark."""
+    async def policies(self, sources: PortBlock) -> Sequence[AddPolicy]:
+        """The policies for outgoing packets from these ports."""
         ...
 
     async def missing(self, operations: Sequence[Operation]) -> Sequence[Operation]:

@@ -126,8 +126,21 @@ class AddDummy:
 
 
 @dataclass(frozen=True, slots=True)
+class PortBlock:
+    """The ports whose bits under `mask` are those of `base`; the mask's other bits are its last."""
+
+    base: int
+    mask: int
+
+    @property
+    def last(self) -> int:
+        return self.base | ~self.mask & 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
 class AddVxlan:
-    """A VXLAN device with static FDB: no learning, answers ARP and ND for known neighbours (`proxy`)."""
+    """A VXLAN device with static FDB: no learning, answers ARP and ND for known neighbours (`proxy`). Its packets come
+    from ports of `sources`, if any are named, one for each flow."""
 
     name: str
     vni: int
@@ -138,6 +151,7 @@ class AddVxlan:
     alias: str = ""
     ns: str = HOST
     underlay_ns: str = HOST
+    sources: PortBlock | None = None
 
     def inverse(self) -> DelLink:
         return DelLink(self.name, self.ns)
@@ -349,14 +363,17 @@ class DelAssociation:
 
 @dataclass(frozen=True, slots=True)
 class AddPolicy:
-    """UDP packets with `mark` from `source` to `port` of `destination` leave through that association or not at all.
-    Another policy for the same packets gives way."""
+    """UDP packets from ports of `sources` of `source` to `port` of `destination` leave through that association or not
+    at all. Another policy for the same packets gives way.
+
+    With SPI 0, and unspecified addresses for all, what no other policy leads anywhere does not leave; it stays if it is
+    there already."""
 
     source: Address
     destination: Address
     port: int
     spi: int
-    mark: int
+    sources: PortBlock
     request_id: int = 0
     ns: str = HOST
 
@@ -365,7 +382,7 @@ class AddPolicy:
         return self.source, self.destination, self.port
 
     def inverse(self) -> DelPolicy:
-        return DelPolicy(self.source, self.destination, self.port, self.mark, self.ns)
+        return DelPolicy(self.source, self.destination, self.port, self.sources, self.ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +390,7 @@ class DelPolicy:
     source: Address
     destination: Address
     port: int
-    mark: int
+    sources: PortBlock
     ns: str = HOST
 
     def inverse(self) -> None:

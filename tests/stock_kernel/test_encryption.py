@@ -5,18 +5,19 @@ A tap on the cable of the first host hears every frame of a test from before its
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, cast
 
 import pytest
 
 from fairlead.api.schema.discovered import discovered_json
-from fairlead.core.drivers.overlay_underlay import MARK
+from fairlead.core.drivers.overlay_underlay import SOURCES
 from fairlead.core.overlay.esp import GENERATIONS, REQUEST_ID
 from fairlead.effects.kernel import netns
 from fairlead.engine.discovery.shown import ShownPeer, ShownService
@@ -34,6 +35,8 @@ SECRET = swarm_network("red", options={"encrypted": ""})
 RING = [EncryptionKey(IPSEC, number, f"{number:032x}") for number in range(1, 5)]
 _ESP, _UDP, _IPV4 = 50, 17, 0x0800
 MARKED = b"fairlead was here"
+AGAIN = 30.0
+"""Seconds in which all tables are there again."""
 
 
 class Tap:
@@ -126,8 +129,59 @@ async def test_nothing_is_ever_clear(pair: Hosts) -> None:
         for node in pair.nodes:
             await node.overlays.release(SECRET.id)
         assert not list(await a.kernel.associations(REQUEST_ID))
-        assert not list(await a.kernel.policies(MARK))
+        assert [policy.spi for policy in await a.kernel.policies(SOURCES)] == [0], "nothing but silence is left"
+        await a.overlays.leave()
+        assert not list(await a.kernel.policies(SOURCES))
     assert tap.clear == []
+
+
+async def test_nothing_is_clear_while_somebody_flushes_all_tables(pair: Hosts) -> None:
+    """Again and again, under packets all the time: with keys, without them, and with associations flushed as well."""
+    a, _ = pair.nodes
+    with tapping(pair.switch, "p1") as tap:
+        await populate(pair)
+        with chattering(a.ns("web")):
+            await flush_often(a, "nft flush ruleset")
+            for node in pair.nodes:
+                await rekey(node, 3)
+            await flush_often(a, "nft flush ruleset")
+            assert tap.esp
+            await flush_often(a, "nft flush ruleset; ip xfrm state flush")
+        await a.reconcile.repair("a test flushed it")
+        async with asyncio.timeout(AGAIN):
+            while not a.reaches("web", "10.0.1.6"):  # noqa: ASYNC110 - the kernel tells nobody
+                await asyncio.sleep(0.1)
+    assert tap.clear == []
+
+
+async def flush_often(node: Node, command: str) -> None:
+    for _ in range(10):
+        run("sh", "-c", command, ns=node.place)
+        await asyncio.sleep(0.03)
+
+
+@contextmanager
+def chattering(ns: str) -> Iterator[None]:
+    """Many flows to the other host, a packet each few milliseconds."""
+    with netns.entered(ns):
+        flows = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
+    going = Event()
+
+    def talk() -> None:
+        while not going.wait(0.002):
+            for flow in flows:
+                with suppress(OSError):
+                    flow.sendto(MARKED, ("10.0.1.6", 9))
+
+    thread = Thread(target=talk)
+    thread.start()
+    try:
+        yield
+    finally:
+        going.set()
+        thread.join()
+        for flow in flows:
+            flow.close()
 
 
 async def test_inspect_shows_how_it_stands(pair: Hosts) -> None:

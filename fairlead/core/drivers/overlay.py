@@ -154,10 +154,14 @@ class Overlay:
         yield ChangeRules(Transaction(overlay_filter.FAMILY, overlay_filter.NAME, ensure=overlay_filter.table()), home)
         yield _clamp(network, facts, home)
         tag, size = names.tag(facts.owner, names.NETWORK, network.id), mtu(network, facts)
+        sources = overlay_underlay.SOURCES if overlay_options.read(network.options).encrypted else None
+        if sources:
+            yield overlay_underlay.silence(underlay)
         for segment in segments(network):
             yield AddBridge(segment.bridge, mtu=size, alias=tag, ns=home, options={"mcast_snooping": 0})
             yield from _gateways(segment, home)
-            yield AddVxlan(segment.vxlan, segment.vni, underlay.port, underlay.address, mtu=size, alias=tag, ns=home)
+            end = (underlay.port, underlay.address)
+            yield AddVxlan(segment.vxlan, segment.vni, *end, mtu=size, alias=tag, ns=home, sources=sources)
             if network.ipv6:
                 yield SetSysctl(f"net/ipv6/conf/{segment.vxlan}/disable_ipv6", "0", home)
             yield SetLink(segment.vxlan, home, up=True, master=segment.bridge, port=_WIRE)

@@ -2,8 +2,8 @@
 
 Packets with the VXLAN id of one of our networks are taken from the swarm's other nodes and from nobody else; what
 others do with VXLAN on this host is their business. Those of an encrypted network are taken only out of ESP and let go
-only into ESP: the mark makes the kernel find the policy, and where it finds none, the packet is dropped. Both hold
-from before the network's device is made until after it is gone.
+only into ESP. Both hold from before the network's device is made until after it is gone. (That nothing leaves in clear
+is seen to by policies as well, which stand while somebody has flushed all tables: `silence`.)
 
 They are not tracked: each inner flow has a port of its own on the outside, so a busy network would fill the table of
 connections. They are looked at when they are whole (`input` comes after reassembly): none slips through in pieces.
@@ -12,8 +12,11 @@ connections. They are looked at when they are whole (`input` comes after reassem
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from ipaddress import ip_address
 
+from fairlead.model.host import Underlay
 from fairlead.model.network import Address
+from fairlead.model.plan import AddPolicy, PortBlock
 from fairlead.model.ruleset import (
     DROP,
     Chain,
@@ -26,7 +29,6 @@ from fairlead.model.ruleset import (
     Rt,
     Rule,
     Set,
-    SetMark,
     Statement,
     Table,
     Transaction,
@@ -34,10 +36,11 @@ from fairlead.model.ruleset import (
 )
 
 FAMILY, NAME = "inet", "fairlead-underlay"
-MARK = 0xD0C4E3
-"""Of packets that have to be encrypted."""
+SOURCES = PortBlock(0xF000, 0xF000)
+"""The ports from which packets of encrypted networks leave, and no others: the kernel takes those of other networks
+from its local range, which ends below. By them policies know what is to be encrypted."""
 
-_RAW, _MANGLE, _LAST = -300, -150, 300
+_RAW, _LAST = -300, 300
 _OURS = (InSet((Payload("udp", "dport"),), "ports"), InSet((Payload("vxlan", "vni"),), "vnis"))
 _UNTRACKED = Rule((*_OURS, Notrack()), "not tracked")
 _ENCRYPTED = InSet((Payload("vxlan", "vni"),), "encrypted")
@@ -59,7 +62,6 @@ def table(features: Collection[str]) -> Table:
         Chain("leaving", (_UNTRACKED,), "filter", "output", _RAW),
         Chain("taken", tuple(_taken(esp))),
         Chain("input", (_rule("one of our networks", *_OURS, Verdict("goto", "taken")),), "filter", "input", _RAW),
-        Chain("output", tuple(_output(esp)), "route", "output", _MANGLE),
         Chain("postrouting", tuple(_postrouting(esp)), "filter", "postrouting", _LAST),
     )
     return Table(FAMILY, NAME, sets, chains)
@@ -77,14 +79,15 @@ def _taken(esp: bool) -> Iterator[Rule]:
     yield _rule("in clear, and should not be", _ENCRYPTED, *clear, DROP)
 
 
-def _output(esp: bool) -> Iterator[Rule]:
-    if esp:
-        yield _rule("to be encrypted", *_SECRET, SetMark(MARK))
-
-
 def _postrouting(esp: bool) -> Iterator[Rule]:
     clear = (Match(Rt("ipsec"), "==", 0),) if esp else ()
     yield _rule("in clear, and should not be", *_SECRET, *clear, DROP)
+
+
+def silence(underlay: Underlay) -> AddPolicy:
+    """What is to be encrypted and is led into no association does not leave, whoever flushes the packet filter."""
+    nobody = ip_address("0.0.0.0" if underlay.address.version == 4 else "::")
+    return AddPolicy(nobody, nobody, underlay.port, 0, SOURCES)
 
 
 def ensure(features: Collection[str]) -> Transaction:

@@ -22,7 +22,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from fairlead.model.network import Address
-from fairlead.model.plan import AddAssociation, AddPolicy, Operation
+from fairlead.model.plan import AddAssociation, AddPolicy, Operation, PortBlock
 
 if TYPE_CHECKING:
     from fairlead.model.swarm.cluster import EncryptionKey
@@ -75,9 +75,9 @@ def generation_of(
     return min(used, GENERATIONS - 1)
 
 
-def policies(sent: Iterable[AddAssociation], port: int, mark: int) -> list[AddPolicy]:
-    """What leads marked packets into those associations."""
-    return [AddPolicy(each.source, each.destination, port, each.spi, mark, each.request_id) for each in sent]
+def policies(sent: Iterable[AddAssociation], port: int, sources: PortBlock) -> list[AddPolicy]:
+    """What leads packets from these ports into those associations."""
+    return [AddPolicy(each.source, each.destination, port, each.spi, sources, each.request_id) for each in sent]
 
 
 def changes(

@@ -148,7 +148,7 @@ def _vxlan(run: Run, operation: AddVxlan) -> _Making:
     """The socket stays in the namespace where it was asked for, the device moves to its own."""
     underlay = run.place(operation.underlay_ns)
     link = run.index(underlay, operation.link, in_words(operation)) if operation.link else 0
-    data = links.vxlan_data(operation.vni, operation.port, operation.local, link)
+    data = links.vxlan_data(operation.vni, operation.port, operation.local, link, operation.sources)
     home = run.place(operation.ns)
     birth = links.Birth(
         operation.name, "vxlan", mtu=operation.mtu, target=0 if home is underlay else home.descriptor, data=data

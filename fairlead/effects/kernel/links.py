@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from struct import Struct
+from struct import Struct, pack
 
 from fairlead.effects.kernel.attributes import attribute, be16, hardware, nested, text, u8, u16, u32
 from fairlead.effects.kernel.netlink import NEW, Message
 from fairlead.model.network import Address
+from fairlead.model.plan import PortBlock
 
 NEWLINK, DELLINK, GETLINK, SETLINK = 16, 17, 18, 19
 UP = 0x1
@@ -75,7 +76,7 @@ _NEWNSID, _NSID, _NSID_FD = 88, 1, 3
 _VETH_PEER = 1
 _VLAN_ID = 1
 _VXLAN_ID, _VXLAN_LINK, _VXLAN_LOCAL, _VXLAN_LEARNING, _VXLAN_PROXY, _VXLAN_PORT = 1, 3, 4, 7, 11, 15
-_VXLAN_LOCAL6 = 17
+_VXLAN_SOURCES, _VXLAN_LOCAL6 = 10, 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +151,12 @@ def vlan_data(vlan: int) -> bytes:
     return u16(_VLAN_ID, vlan)
 
 
-def vxlan_data(vni: int, port: int, local: Address, link: int) -> bytes:
+def vxlan_data(vni: int, port: int, local: Address, link: int, sources: PortBlock | None = None) -> bytes:
     """A VXLAN device that learns nothing and answers ARP and ND for the neighbours it was told."""
     data = u32(_VXLAN_ID, vni) + be16(_VXLAN_PORT, port) + u8(_VXLAN_LEARNING, 0) + u8(_VXLAN_PROXY, 1)
     data += attribute(_VXLAN_LOCAL if local.version == 4 else _VXLAN_LOCAL6, local.packed)
+    if sources:
+        data += attribute(_VXLAN_SOURCES, pack(">HH", sources.base, sources.last))
     return data + (u32(_VXLAN_LINK, link) if link else b"")
 
 

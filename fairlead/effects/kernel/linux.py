@@ -21,7 +21,7 @@ from fairlead.effects.kernel.worker import Worker
 from fairlead.model.errors import KernelRefused
 from fairlead.model.host import HostFacts
 from fairlead.model.observed import Drift, ObservedLink, Traffic
-from fairlead.model.plan import HOST, AddAssociation, AddFdb, AddNeighbour, AddPolicy, Operation, Plan
+from fairlead.model.plan import HOST, AddAssociation, AddFdb, AddNeighbour, AddPolicy, Operation, Plan, PortBlock
 from fairlead.model.ruleset import Element
 
 
@@ -53,11 +53,11 @@ class LinuxKernel:
         await self._worker.close()
         self._executor.close()
 
-    async def apply(self, plan: Plan) -> None:
-        await self._worker.run(self._executor.apply, plan)
+    async def apply(self, plan: Plan, first: Callable[[], None] | None = None) -> None:
+        await self._worker.run(self._executor.apply, plan, first)
 
-    async def attempt(self, plan: Plan) -> list[Exception]:
-        return await self._worker.run(self._executor.attempt, plan)
+    async def attempt(self, plan: Plan, first: Callable[[], None] | None = None) -> list[Exception]:
+        return await self._worker.run(self._executor.attempt, plan, first)
 
     async def bury(self) -> None:
         """In a thread of its own: plans go on meanwhile."""
@@ -103,8 +103,8 @@ class LinuxKernel:
     async def associations(self, request_id: int) -> Sequence[tuple[AddAssociation, Traffic]]:
         return await self._worker.run(lambda: list(xfrm.associations(self._executor.host.xfrm, request_id)))
 
-    async def policies(self, mark: int) -> Sequence[AddPolicy]:
-        return await self._worker.run(lambda: list(xfrm.policies(self._executor.host.xfrm, mark)))
+    async def policies(self, sources: PortBlock) -> Sequence[AddPolicy]:
+        return await self._worker.run(lambda: list(xfrm.policies(self._executor.host.xfrm, sources)))
 
     async def missing(self, operations: Sequence[Operation]) -> Sequence[Operation]:
         return await self._worker.run(verify.missing, self._executor.host, operations)

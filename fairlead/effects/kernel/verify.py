@@ -37,6 +37,7 @@ from fairlead.model.plan import (
     DelLink,
     Interface,
     Operation,
+    PortBlock,
     PutRealServer,
     PutVirtualServer,
     SetLink,
@@ -91,7 +92,7 @@ class _Sight:
         self._routes: dict[tuple[int, int], set[_RouteKey]] = {}
         self._neighbours: dict[tuple[int, bool], set[tuple[Address | None, bytes]]] = {}
         self._associations: dict[int, set[tuple[Address, int]]] = {}
-        self._policies: dict[int, set[AddPolicy]] = {}
+        self._policies: dict[PortBlock, set[AddPolicy]] = {}
         self._servers: dict[ServerKey, VirtualServer] | None = None
         self._elements: dict[tuple[str, str, str], dict[Key, Data]] = {}
 
@@ -130,7 +131,7 @@ class _Sight:
             case AddAssociation(destination=destination, spi=spi):
                 return (destination, spi) in self._secured(operation)
             case AddPolicy():
-                return operation in self._led(operation.mark)
+                return operation in self._led(operation.sources)
             case PutVirtualServer() | PutRealServer() | SettleVirtualServers():
                 return self._is_served(operation)
         return True
@@ -154,10 +155,10 @@ class _Sight:
                 same = self._servers == {server.key: server for server in servers}
                 return same and self._place.ipvs.patience() == patience
 
-    def _led(self, mark: int) -> set[AddPolicy]:
-        if mark not in self._policies:
-            self._policies[mark] = set(xfrm.policies(self._place.xfrm, mark))
-        return self._policies[mark]
+    def _led(self, sources: PortBlock) -> set[AddPolicy]:
+        if sources not in self._policies:
+            self._policies[sources] = set(xfrm.policies(self._place.xfrm, sources))
+        return self._policies[sources]
 
     def _index(self, name: str) -> int:
         seen = self._links.get(name)

@@ -13,12 +13,14 @@ from fairlead.effects.kernel.words import in_words
 from fairlead.model.errors import KernelRefused
 from fairlead.model.network import Address
 from fairlead.model.observed import Traffic
-from fairlead.model.plan import AddAssociation, AddPolicy, DelAssociation, DelPolicy
+from fairlead.model.plan import AddAssociation, AddPolicy, DelAssociation, DelPolicy, PortBlock
 
 _NEWSA, _DELSA, _GETSA, _NEWPOLICY, _DELPOLICY, _GETPOLICY, _UPDPOLICY = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x19
-_TEMPLATE, _AEAD, _MARK = 5, 18, 21
+_TEMPLATE, _AEAD = 5, 18
 _ESP, _UDP = 50, 17
-_OUT, _ALLOW, _TRANSPORT = 1, 0, 0
+_OUT, _ALLOW, _BLOCK, _TRANSPORT = 1, 0, 1, 0
+_LAST_PRIORITY = 0xFFFFFFFF
+"""Of what holds where no other policy does: the kernel takes the smallest."""
 _FAMILY = {4: 2, 6: 10}
 _AEAD_NAME, _CHECK_BITS = b"rfc4106(gcm(aes))", 128
 
@@ -41,6 +43,8 @@ def change(channel: Channel, operation: AddAssociation | AddPolicy | DelAssociat
     ack = channel.request([_message(operation)])[0]
     if ack.errno == _ALREADY.get(type(operation)):
         return False
+    if isinstance(operation, AddPolicy) and not operation.spi and ack.errno == errno.EEXIST:
+        return False
     if ack.errno:
         raise KernelRefused(in_words(operation), ack.errno, ack.detail)
     return True
@@ -55,9 +59,8 @@ def _message(operation: AddAssociation | AddPolicy | DelAssociation | DelPolicy)
             return Message(_DELSA, 0, _address(destination) + pack(">I", spi) + family)
         case AddPolicy():
             return _put_policy(operation)
-        case DelPolicy(source=source, destination=destination, port=port, mark=mark):
-            head = _selector(source, destination, port) + pack("=IBxxx", 0, _OUT)
-            return Message(_DELPOLICY, 0, head + _mark(mark))
+        case DelPolicy():
+            return Message(_DELPOLICY, 0, _selector(operation) + pack("=IBxxx", 0, _OUT))
 
 
 def _new_association(wanted: AddAssociation) -> Message:
@@ -70,9 +73,11 @@ def _new_association(wanted: AddAssociation) -> Message:
 
 
 def _put_policy(wanted: AddPolicy) -> Message:
-    """In place of the one that is there for the same packets."""
-    selector = _selector(wanted.source, wanted.destination, wanted.port)
-    body = selector + _LIFE + _USED + _POLICY_TAIL.pack(0, 0, _OUT, _ALLOW, 0, 0)
+    """In place of the one that is there for the same packets, unless it leads nowhere as that one may do."""
+    head = _selector(wanted) + _LIFE + _USED
+    if not wanted.spi:
+        return Message(_NEWPOLICY, NEW, head + _POLICY_TAIL.pack(_LAST_PRIORITY, 0, _OUT, _BLOCK, 0, 0))
+    body = head + _POLICY_TAIL.pack(0, 0, _OUT, _ALLOW, 0, 0)
     template = _TEMPLATE_BODY.pack(
         _address(wanted.destination),
         pack(">I", wanted.spi),
@@ -87,29 +92,25 @@ def _put_policy(wanted: AddPolicy) -> Message:
         0xFFFFFFFF,
         0xFFFFFFFF,
     )
-    return Message(_UPDPOLICY, 0, body + attribute(_TEMPLATE, template) + _mark(wanted.mark))
+    return Message(_UPDPOLICY, 0, body + attribute(_TEMPLATE, template))
 
 
-def _selector(source: Address, destination: Address, port: int) -> bytes:
-    length = destination.max_prefixlen
+def _selector(policy: AddPolicy | DelPolicy) -> bytes:
+    source, destination = policy.source, policy.destination
     return _SELECTOR.pack(
         _address(destination),
         _address(source),
-        pack(">H", port),
+        pack(">H", policy.port),
         b"\xff\xff",
-        bytes(2),
-        bytes(2),
+        pack(">H", policy.sources.base),
+        pack(">H", policy.sources.mask),
         _FAMILY[destination.version],
-        length,
-        length,
+        0 if destination.is_unspecified else destination.max_prefixlen,
+        0 if source.is_unspecified else source.max_prefixlen,
         _UDP,
         0,
         0,
     )
-
-
-def _mark(mark: int) -> bytes:
-    return attribute(_MARK, pack("=II", mark, 0xFFFFFFFF))
 
 
 def _address(address: Address) -> bytes:
@@ -130,14 +131,16 @@ def associations(channel: Channel, request_id: int) -> Iterator[tuple[AddAssocia
             yield found, Traffic(packets, size, rejected)
 
 
-def policies(channel: Channel, mark: int) -> Iterator[AddPolicy]:
-    """Those for outgoing packets with that mark."""
+def policies(channel: Channel, sources: PortBlock) -> Iterator[AddPolicy]:
+    """Those for outgoing packets from these ports."""
     for payload in channel.dump(Message(_GETPOLICY, 0, b"")):
-        found = parse(payload, 168)
-        if found.get(_MARK, b"")[:4] != pack("=I", mark) or payload[_POLICY_DIRECTION] != _OUT:
+        selector, found = _SELECTOR.unpack_from(payload), parse(payload, 168)
+        ports = PortBlock(*(int.from_bytes(raw, "big") for raw in selector[4:6]))
+        if ports != sources or payload[_POLICY_DIRECTION] != _OUT:
             continue
-        selector = _SELECTOR.unpack_from(payload)
         destination, source = (_read_address(raw, selector[6]) for raw in selector[:2])
-        template = _TEMPLATE_BODY.unpack_from(found[_TEMPLATE])
-        spi, port = int.from_bytes(template[1], "big"), int.from_bytes(selector[2], "big")
-        yield AddPolicy(source, destination, port, spi, mark, template[5])
+        port, spi, request = int.from_bytes(selector[2], "big"), 0, 0
+        if _TEMPLATE in found:
+            template = _TEMPLATE_BODY.unpack_from(found[_TEMPLATE])
+            spi, request = int.from_bytes(template[1], "big"), template[5]
+        yield AddPolicy(source, destination, port, spi, sources, request)

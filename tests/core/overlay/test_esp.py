@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.core.overlay import esp
-from fairlead.model.plan import AddAssociation, AddPolicy, DelAssociation, DelPolicy
+from fairlead.model.plan import AddAssociation, AddPolicy, DelAssociation, DelPolicy, PortBlock
 from fairlead.model.swarm.cluster import IPSEC, EncryptionKey
 
 RING = [EncryptionKey(IPSEC, number, f"{number:032x}") for number in range(1, 9)]
 NODES = [IPv4Address("192.168.60.11") + number for number in range(20)]
-PORT, MARK = 4789, 7
+PORT, SOURCES = 4789, PortBlock(0xF000, 0xF000)
 
 
 def ring(newest: int) -> list[EncryptionKey]:
@@ -45,9 +45,9 @@ def test_at_no_step_does_a_policy_lead_nowhere(
 ) -> None:
     own = NODES[0]
     sent, heard = esp.wanted(own, peers, ring(newest), newest - 1)
-    led = esp.policies(sent, PORT, MARK)
+    led = esp.policies(sent, PORT, SOURCES)
     later_sent, later_heard = esp.wanted(own, next_peers, ring(next_newest), next_newest - 1)
-    later_led = esp.policies(later_sent, PORT, MARK)
+    later_led = esp.policies(later_sent, PORT, SOURCES)
     associations = {(each.destination, each.spi) for each in (*sent, *heard)}
     policies = {each.way: each for each in led}
     for step in esp.changes([*later_sent, *later_heard], later_led, [*sent, *heard], led):
@@ -73,7 +73,7 @@ def test_a_sender_goes_on_before_its_numbers_end() -> None:
     for step in range(1, esp.GENERATIONS + 3):
         sent, _ = esp.wanted(a, [b], ring(3), 2, generation)
         assert set(sent) <= set(understood)
-        led = esp.policies(sent, PORT, MARK)
+        led = esp.policies(sent, PORT, SOURCES)
         assert esp.generation_of(a, ring(3), 2, led, {sent[0].spi: packets - 1}) == generation
         generation = esp.generation_of(a, ring(3), 2, led, {sent[0].spi: packets})
         assert generation == min(step, esp.GENERATIONS - 1)
