@@ -143,8 +143,11 @@ def left_over(house: Swarm) -> dict[str, object]:
             "processes": sorted(set(host.sh("ps -eo comm=").stdout.split())),
             **{kind: sorted(path.name for path in (folder / kind).glob("*")) for kind in KINDS},
         }
-    for kind in ("services", "tasks", "networks"):
-        found[kind] = sorted(one.get("ID", one.get("Id")) for one in house.api(house.managers[0]).get(f"/{kind}"))
+    api = house.api(house.managers[0])
+    for kind in ("services", "tasks"):
+        found[kind] = sorted(one["ID"] for one in api.get(f"/{kind}"))
+    # A host's own default network is another one after each start of its daemon.
+    found["networks of the swarm"] = sorted(one["Id"] for one in api.get("/networks") if one["Scope"] == "swarm")
     return found
 
 

@@ -44,7 +44,7 @@ class Presences:
         waits = (self._discovery.heeded(network_id, one, patience) for one, (network_id, _) in told.items())
         heeded, _ = await asyncio.gather(asyncio.gather(*waits), asyncio.sleep(ARRIVING))
         if not all(heeded):
-            log.warning("a task ends although not all nodes have heard of it", extra={"task": task.id})
+            log.info("a task ends although not all nodes have heard of it", extra={"task": task.id})
 
     async def follow(self, task: Task, container_id: str, *, serving: bool) -> bool:
         """Announce what is now, withdraw what is no more. True when somebody was asked before to use what now serves

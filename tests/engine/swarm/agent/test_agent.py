@@ -340,6 +340,7 @@ async def test_a_task_ends_though_somebody_never_hears_of_it(
     neighbour: Member, listener: Listener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_runner, "QUIESCE", 0.1)
+    caplog.set_level("INFO")
     listener.everybody_heeds.clear()
     neighbour.manager.assign(attached())
     await neighbour.manager.reach("t1", S.RUNNING)
