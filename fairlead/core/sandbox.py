@@ -48,7 +48,11 @@ def ranked(legs: Iterable[Leg]) -> list[Leg]:
 
 def way_out(legs: Iterable[Leg], version: int) -> Leg | None:
     """The leg that the default route of IP `version` uses."""
-    return next((leg for leg in ranked(legs) if leg.leads_out(version)), None)
+    return _first_out(ranked(legs), version)
+
+
+def _first_out(ranking: Iterable[Leg], version: int) -> Leg | None:
+    return next((leg for leg in ranking if leg.leads_out(version)), None)
 
 
 def route_changes(before: Collection[Leg], after: Collection[Leg], ns: str) -> Plan:
@@ -58,8 +62,9 @@ def route_changes(before: Collection[Leg], after: Collection[Leg], ns: str) -> P
     """
     remaining = {leg.ifname for leg in after}
     operations: list[Operation] = []
+    former, present = ranked(before), ranked(after)
     for version in VERSIONS:
-        old, new = way_out(before, version), way_out(after, version)
+        old, new = _first_out(former, version), _first_out(present, version)
         if new is not None and (old is None or _way(old, version) != _way(new, version)):
             operations.append(_default_route(new, version, ns))
         if new is None and old is not None and old.ifname in remaining:

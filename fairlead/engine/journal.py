@@ -30,7 +30,8 @@ def intend(record: Network | Endpoint) -> Change:
 
 def begun(record: Network | Endpoint) -> list[Change]:
     """It exists, and is about to be made: after a crash it will be finished."""
-    return [records.put(record), intend(record)]
+    written = records.put(record)
+    return [written, Put(_PREFIX + written.kind, written.id, written.value)]
 
 
 def settle(record: Network | Endpoint) -> Change:

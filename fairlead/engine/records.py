@@ -93,7 +93,7 @@ def _encode_mapping(value: object) -> object:
     return {key: _plain(item) for key, item in value.items()}  # type: ignore[attr-defined]
 
 
-_PLAIN = (str, int, bool, float, type(None))
+_PLAIN = frozenset((str, int, bool, float, type(None)))
 _TEXTUAL = (IPv4Address, IPv6Address, IPv4Network, IPv6Network, IPv4Interface, IPv6Interface)
 
 
@@ -120,8 +120,11 @@ def _dataclass_encoder(kind: type) -> Codec:
     defaults = [(item.name, _default(item)) for item in fields(kind)]
 
     def encoder(value: object) -> object:
-        present = ((name, getattr(value, name), default) for name, default in defaults)
-        return {name: _plain(item) for name, item, default in present if item != default}
+        return {
+            name: item if type(item) in _PLAIN else _plain(item)
+            for name, default in defaults
+            if (item := getattr(value, name)) != default
+        }
 
     return encoder
 

@@ -7,7 +7,7 @@ the place of the published ports, whether there is a resolver) follows from the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -48,11 +48,12 @@ class SandboxChange:
             fulfilled = replace(wish, network_id=network.id, names=claimed.names)
             wishes = wanted if wish.egress else wanted.put(fulfilled)
             sandbox = await self._listen(container, sandbox, before, after)
-            undo.push_async_callback(fabric.store.commit, self._as_it_was(container, before, after))
+            undo.push_async_callback(self._take_back, container, before, after)
             written = [change for endpoint in _changed(before, after) for change in _begun(endpoint, claimed)]
-            durable = await fabric.store.write([*written, records.put(wishes), records.put(sandbox)])
-            await self._wire(sandbox, before, after)
-            await durable
+            listens = [records.put(sandbox)] if sandbox != fabric.state.sandboxes[container.id] else []
+            writing = fabric.store.begin([*written, records.put(wishes), *listens])
+            await self._wire(sandbox, before, after, writing.now)
+            await writing.durable
             undo.pop_all()
         fabric.state.attachments[container.id] = wishes
         fabric.state.sandboxes[container.id] = sandbox
@@ -75,22 +76,24 @@ class SandboxChange:
         undo.push_async_callback(fabric.publisher.withdraw, carrier.id, ports)
         return [replace(item, published=ports) if item.id == carrier.id else item for item in after]
 
-    def _as_it_was(self, container: Container, before: Sequence[Endpoint], after: Sequence[Endpoint]) -> list[Change]:
-        """What takes a connection back that was written and could not be made."""
+    async def _take_back(self, container: Container, before: Sequence[Endpoint], after: Sequence[Endpoint]) -> None:
+        """A connection was written and could not be made."""
         state, added = self._fabric.state, after[-1]
         former = {endpoint.id: endpoint for endpoint in before}
         changed = [records.put(former[item.id]) for item in _changed(before, after) if item.id in former]
         known = state.attachments.get(container.id)
         wishes = records.put(known) if known else Delete(records.kind_of(Attachments), container.id)
         gone = [records.delete(added), journal.settle(added)]
-        return [*gone, *changed, wishes, records.put(state.sandboxes[container.id])]
+        await self._fabric.store.commit([*gone, *changed, wishes, records.put(state.sandboxes[container.id])])
 
-    async def _wire(self, sandbox: Sandbox, before: Sequence[Endpoint], after: Sequence[Endpoint]) -> None:
-        """Make the last endpoint of `after` in the kernel."""
+    async def _wire(
+        self, sandbox: Sandbox, before: Sequence[Endpoint], after: Sequence[Endpoint], first: Callable[[], None]
+    ) -> None:
+        """Make the last endpoint of `after` in the kernel, after `first`."""
         fabric = self._fabric
         moved, attached = fabric.wiring.shift(before, after), fabric.wiring.attach(sandbox, after[-1])
         guided = fabric.resolvers.guide(sandbox) if sandbox != fabric.state.sandboxes[sandbox.container_id] else Plan()
-        await fabric.kernel.apply(guided + moved + attached + fabric.wiring.reroute(sandbox, before, after))
+        await fabric.kernel.apply(guided + moved + attached + fabric.wiring.reroute(sandbox, before, after), first)
 
     async def _listen(
         self, container: Container, sandbox: Sandbox, before: Sequence[Endpoint], after: Sequence[Endpoint]
@@ -115,10 +118,10 @@ class SandboxChange:
         remaining = [item for item in before if item.id != endpoint.id]
         after = self._with_inherited_ports(remaining, endpoint)
         changed = map(records.put, _changed(remaining, after))
-        durable = await fabric.store.write([*journal.unmade(endpoint), *changed, records.put(wanted)])
-        fabric.state.attachments[container.id] = wanted
+        writing = fabric.store.begin([*journal.unmade(endpoint), *changed, records.put(wanted)])
         plan = fabric.wiring.detach(sandbox, endpoint, alive=True) + fabric.wiring.shift(remaining, after)
-        faults = await fabric.kernel.attempt(plan + fabric.wiring.reroute(sandbox, before, after))
+        faults = await fabric.kernel.attempt(plan + fabric.wiring.reroute(sandbox, before, after), writing.now)
+        fabric.state.attachments[container.id] = wanted
         fabric.resolvers.forget(endpoint)
         await fabric.leasing.release(container, endpoint, fabric.wiring.network(endpoint))
         if not any(item.published for item in after) and endpoint.published:
@@ -128,7 +131,7 @@ class SandboxChange:
         await fabric.remotes.settle((endpoint.network_id,))
         await fabric.balancing.settle(sandbox)
         fabric.etc.drop_lines(container, endpoint)
-        await durable
+        await writing.durable
         if faults:
             _log.error("an endpoint was not wholly removed: %s", faults[0], extra={"endpoint": endpoint.id})
         else:

@@ -11,6 +11,7 @@ from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine import journal, records
 from fairlead.engine.claims import Place, gives_names
 from fairlead.engine.fabric import Fabric
+from fairlead.engine.ports import Writing
 from fairlead.engine.publish import requests_of
 from fairlead.engine.resolvers import PORTS_AHEAD
 from fairlead.model.attachment import Attachment, Attachments
@@ -39,8 +40,8 @@ class SandboxStart:
             endpoints = await self._lease(container, placed, endpoints, undo)
             endpoints = await self._publish(container, endpoints, undo)
             sandbox = await self._listen(container, sandbox, endpoints, undo)
-            await self._intend(endpoints, undo)
-            await fabric.kernel.apply(self._plan(sandbox, endpoints))
+            intents = self._intend(endpoints, undo)
+            await fabric.kernel.apply(self._plan(sandbox, endpoints), intents.now)
             undo.push_async_callback(self._unwire, sandbox, endpoints)
             await fabric.store.commit(self._result(container, sandbox, placed, endpoints))
             undo.pop_all()
@@ -112,10 +113,10 @@ class SandboxStart:
         guided = Plan() if sandbox.dns == PORTS_AHEAD else self._fabric.resolvers.guide(sandbox)
         return sum(attached, guided) + wiring.reroute(sandbox, (), endpoints)
 
-    async def _intend(self, endpoints: Sequence[Endpoint], undo: AsyncExitStack) -> None:
+    def _intend(self, endpoints: Sequence[Endpoint], undo: AsyncExitStack) -> Writing:
         store = self._fabric.store
         undo.push_async_callback(store.commit, [journal.settle(endpoint) for endpoint in endpoints])
-        await store.write([journal.intend(endpoint) for endpoint in endpoints])
+        return store.begin([journal.intend(endpoint) for endpoint in endpoints])
 
     async def _unwire(self, sandbox: Sandbox, endpoints: Sequence[Endpoint]) -> None:
         plans = (self._fabric.wiring.detach(sandbox, endpoint, alive=False) for endpoint in endpoints)

@@ -120,6 +120,7 @@ def _with_line(said: ResolvConf, line: str, directive: str, values: tuple[str, .
         return replace(said, invalid=(*said.invalid, values[0]))
 
 
+@lru_cache(16)
 def build(
     host: ResolvConf, wishes: Wishes, setting: Setting, *, ipv6: bool = False, source: str = HOST_FILE
 ) -> SandboxResolvConf:

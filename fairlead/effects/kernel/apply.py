@@ -132,8 +132,11 @@ class Executor:
         self.host = Place(HOST)
         self._perform, self._reaper = perform, reaper
 
-    def apply(self, plan: Plan) -> None:
-        """All of it, or nothing: on failure what was changed is undone and KernelRefused raised."""
+    def apply(self, plan: Plan, first: Callable[[], None] | None = None) -> None:
+        """All of it, or nothing: on failure what was changed is undone and KernelRefused raised. `first` goes before
+        everything, and may raise what it likes."""
+        if first is not None:
+            first()
         run = Run(self.host, self._reaper)
         try:
             for operation in plan.operations:
@@ -169,8 +172,10 @@ class Executor:
             first.add_note(f"and undoing: {failure}")
         run.failures = [first]
 
-    def attempt(self, plan: Plan) -> list[Exception]:
+    def attempt(self, plan: Plan, first: Callable[[], None] | None = None) -> list[Exception]:
         """As much as possible, in order; returns what failed."""
+        if first is not None:
+            first()
         run = Run(self.host, self._reaper, undoes=False)
         try:
             for operation in plan.operations:

@@ -1,11 +1,11 @@
 """Documents in SQLite: what the daemon must remember over `kill -9` and power cuts.
 
-One table of (kind, id, value), and two threads, because the event loop must not wait for a disk. The first owns the
-connection and writes transactions into the log (write-ahead log): from then on they outlive the process. The second
-brings the log to the disk: from then on they outlive the machine. Whoever is about to change the kernel waits for the
-first only (`write`), since what he changes does not outlive the machine either; whoever acknowledges waits for both
-(`commit`). Whatever arrives while a thread is at work is done together by its next turn, so fifty containers started at
-once pay for a handful of syncs, not for a hundred.
+One table of (kind, id, value), and two steps, in threads, because the event loop must not wait for a disk. Transactions
+are written into the log (write-ahead log): from then on they outlive the process. The log is brought to the disk: from
+then on they outlive the machine. Whoever is about to change the kernel waits for the first step only, since what he
+changes does not outlive the machine either (`write`, or `begin`, with which the thread that changes the kernel writes
+by itself); whoever acknowledges waits for both (`commit`). Whatever arrives while a step is being taken is done
+together by the next, so fifty containers started at once pay for a handful of syncs, not for a hundred.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -39,13 +40,28 @@ _Item = TypeVar("_Item")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Writing:
     """Changes that belong together, and who waits for them to be in the log, and on the disk."""
 
     changes: Sequence[Change]
     written: _Waiter | None = None
     durable: _Waiter | None = None
+    failure: Failed | None = None
+
+
+class Begun:
+    """Changes that are to be written before all that are asked for later."""
+
+    def __init__(self, writing: _Writing, durable: _Waiter, write_waiting: Callable[[], None]) -> None:
+        self.durable: Awaitable[None] = durable
+        self._writing, self._write_waiting = writing, write_waiting
+
+    def now(self) -> None:
+        """Write them, unless somebody has. Blocks for a tenth of a millisecond or longer. Raises Failed."""
+        self._write_waiting()
+        if self._writing.failure is not None:
+            raise self._writing.failure
 
 
 class SqliteStore:
@@ -61,7 +77,9 @@ class SqliteStore:
         self._wal = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
         self._broken: Failed | None = None
         self._posted: list[Change] = []
-        self._unwritten: SimpleQueue[_Writing | None] = SimpleQueue()
+        self._waiting: deque[_Writing] = deque()
+        self._turn = threading.Lock()
+        self._unwritten: SimpleQueue[bool | None] = SimpleQueue()
         self._unsynced: SimpleQueue[_Waiter | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._write_on, name="store", daemon=True),
@@ -82,11 +100,18 @@ class SqliteStore:
 
         A caller that is cancelled while it waits does not know whether its changes were written.
         """
-        if not changes and not self._posted:
+        if not changes:
             return
         durable: _Waiter = asyncio.get_running_loop().create_future()
         self._ask(_Writing(changes, durable=durable))
         await durable
+
+    def begin(self, changes: Sequence[Change]) -> Begun:
+        """All changes or none, when somebody wants them written, at the latest with the next that are asked for."""
+        durable: _Waiter = asyncio.get_running_loop().create_future()
+        durable.add_done_callback(_take_note)
+        writing = self._enqueue(_Writing(changes, durable=durable))
+        return Begun(writing, durable, self._write_waiting)
 
     async def write(self, changes: Sequence[Change]) -> Awaitable[None]:
         """All changes or none: written when this returns, on the disk when what it returns has come.
@@ -114,14 +139,20 @@ class SqliteStore:
             self._ask(_Writing(()))
 
     def _ask(self, writing: _Writing) -> None:
+        self._enqueue(writing)
+        self._unwritten.put(True)
+
+    def _enqueue(self, writing: _Writing) -> _Writing:
         if self._posted:
-            writing = _Writing((*self._posted, *writing.changes), writing.written, writing.durable)
+            writing.changes = (*self._posted, *writing.changes)
             self._posted = []
-        self._unwritten.put(writing)
+        self._waiting.append(writing)
+        return writing
 
     def close(self) -> None:
         """Write what waits, then let go of the file."""
         self._write_posted()
+        self._unwritten.put(True)
         self._unwritten.put(None)
         for thread in self._threads:
             thread.join()
@@ -129,19 +160,30 @@ class SqliteStore:
         os.close(self._wal)
         os.close(self._lock)
 
-    # --- the first thread -------------------------------------------------------------------------
+    # --- the first step ---------------------------------------------------------------------------
 
     def _write_on(self) -> None:
-        for batch in _together(self._unwritten):
-            failure = self._write(batch)
-            _tell([each.written for each in batch if each.written], failure)
-            durable = [each.durable for each in batch if each.durable]
-            if failure:
-                _tell(durable, failure)
-            else:
-                for each in durable:
-                    self._unsynced.put(each)
+        for _ in _together(self._unwritten):
+            self._write_waiting()
         self._unsynced.put(None)
+
+    def _write_waiting(self) -> None:
+        """Write what waits, in any thread; returns when it is written, by whomever."""
+        with self._turn:
+            batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            if batch:
+                self._settle(batch, self._write(batch))
+
+    def _settle(self, batch: Sequence[_Writing], failure: Failed | None) -> None:
+        for each in batch:
+            each.failure = failure
+        _tell([each.written for each in batch if each.written], failure)
+        durable = [each.durable for each in batch if each.durable]
+        if failure:
+            _tell(durable, failure)
+            return
+        for waiter in durable:
+            self._unsynced.put(waiter)
 
     def _write(self, batch: Iterable[_Writing]) -> Failed | None:
         if self._broken:
@@ -166,7 +208,7 @@ class SqliteStore:
                 self._database.execute("ROLLBACK")
             raise
 
-    # --- the second -------------------------------------------------------------------------------
+    # --- the second step --------------------------------------------------------------------------
 
     def _sync_on(self, folder: Path) -> None:
         """After a failure nobody knows what is on the disk, and a second try would not tell (the kernel reports it
@@ -205,10 +247,10 @@ def _tell(waiting: Iterable[_Waiter], failure: Failed | None) -> None:
     for each in waiting:
         by_loop.setdefault(each.get_loop(), []).append(each)
     for loop, waiters in by_loop.items():
-        loop.call_soon_threadsafe(_settle, waiters, failure)
+        loop.call_soon_threadsafe(_answer, waiters, failure)
 
 
-def _settle(waiting: Iterable[_Waiter], failure: Failed | None) -> None:
+def _answer(waiting: Iterable[_Waiter], failure: Failed | None) -> None:
     for each in waiting:
         if each.done():
             continue

@@ -91,6 +91,36 @@ async def test_others_write_while_the_disk_is_waited_for(tmp_path: Path, monkeyp
     store.close()
 
 
+async def test_what_was_begun_is_written_in_its_turn_by_whoever_comes_first(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    first = store.begin([Put("network", "a", b"1"), Put("network", "b", b"1")])
+    second = store.begin([Put("network", "a", b"2")])
+    await asyncio.to_thread(second.now)
+    assert store.load() == {"network": {"a": b"2", "b": b"1"}}
+    third = store.begin([Put("network", "a", b"3")])
+    await store.commit([Put("network", "b", b"4")])
+    assert store.load() == {"network": {"a": b"3", "b": b"4"}}
+    for begun in (first, second, third):
+        begun.now()
+        await begun.durable
+    store.begin([Delete("network", "a")])
+    store.close()
+    again = SqliteStore(tmp_path / "state.db")
+    assert again.load() == {"network": {"b": b"4"}}
+    again.close()
+
+
+async def test_what_was_begun_and_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    store._database.execute("PRAGMA query_only=ON")
+    begun = store.begin([Put("network", "a", b"1")])
+    with pytest.raises(Failed, match="the state could not be written"):
+        begun.now()
+    with pytest.raises(Failed, match="the state could not be written"):
+        await begun.durable
+    store.close()
+
+
 async def test_what_is_posted_is_written_before_later_commits(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "state.db")
     await store.commit([Put("network", "a", b"1"), Put("network", "b", b"1")])
@@ -98,7 +128,7 @@ async def test_what_is_posted_is_written_before_later_commits(tmp_path: Path) ->
     await store.commit([Put("network", "a", b"2")])
     assert store.load() == {"network": {"a": b"2", "b": b"2"}}
     store.post([Delete("network", "a")])
-    await store.commit([])
+    store.begin([]).now()
     assert store.load() == {"network": {"b": b"2"}}
     store.close()
 

@@ -34,6 +34,7 @@ from fairlead.model.endpoint import Endpoint, EndpointSpec
 from fairlead.model.event import Event
 from fairlead.model.network import NetworkSpec, PoolRequest
 from fairlead.model.observed import ObservedLink
+from fairlead.model.plan import Plan
 from fairlead.model.ruleset import Element
 from tests.engine import builders
 
@@ -80,13 +81,28 @@ class Mortal:
         attribute = getattr(self._hand, name)
         if name not in HANDS:
             return attribute
-        return self._plain(attribute) if name == "open" else self._awaited(attribute)
+        if name == "open":
+            return self._plain(attribute)
+        return self._planned(attribute) if name in ("apply", "attempt") else self._awaited(attribute)
 
     def _awaited(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def mortal(*args: Any, **options: Any) -> Any:
             last = self._before()
             result = await call(*args, **options)
             return self._after(last, result)
+
+        return mortal
+
+    def _planned(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """What is written before the plan is a step of its own."""
+
+        async def mortal(plan: Plan, first: Callable[[], None] | None = None) -> Any:
+            if first is not None:
+                last = self._before()
+                first()
+                self._after(last, None)
+            last = self._before()
+            return self._after(last, await call(plan))
 
         return mortal
 
@@ -251,7 +267,7 @@ class House:
         await self._check_elements(expectation)
         leased = [(item.network_id, address) for item in self.state.endpoints.values() for address in item.addresses]
         assert len(leased) == len(set(leased))
-        await self._store.commit(())
+        self._store.begin(()).now()  # after all that was asked for before
         assert not [kind for kind, found in self._store.load().items() if kind.startswith("intended-") and found]
         assert not self.state.claimed_endpoints
         assert not self.state.claimed_networks
