@@ -88,8 +88,6 @@ def check_conflicts(spec: NetworkingSpec) -> None:
     mode = mode_of(spec)
     if mode.network == HOST and spec.links:
         raise Invalid(HOST_AND_LINKS)
-    if mode.shared and spec.mac:
-        raise Invalid("conflicting options: mac-address and the network mode")
     if not mode.container:
         return
     conflicts = (

@@ -16,6 +16,7 @@ from fairlead.model.container import (
     ContainerState,
     HealthSpec,
     HealthState,
+    NetworkingSpec,
 )
 
 Json = dict[str, object]
@@ -149,8 +150,8 @@ def _config_json(container: Container) -> Json:
     }
     if spec.network.disabled:
         shown["NetworkDisabled"] = True
-    if spec.network.mac:
-        shown["MacAddress"] = spec.network.mac
+    if mac := _typed_mac(spec.network):
+        shown["MacAddress"] = mac
     shown |= {"OnBuild": None, "Labels": dict(container.labels)}
     optional: Json = {
         "StopSignal": container.stop_signal or None,
@@ -158,6 +159,13 @@ def _config_json(container: Container) -> Json:
         "Shell": list(spec.shell) or None,
     }
     return shown | {name: value for name, value in optional.items() if value is not None}
+
+
+def _typed_mac(network: NetworkingSpec) -> str:
+    """The MAC that was asked for, of the container or of its endpoint on the network that the mode names."""
+    names = ("default", "bridge") if network.mode in ("", "default", "bridge") else (network.mode,)
+    typed = (network.endpoints[name].mac for name in names if name in network.endpoints)
+    return network.mac or next(filter(None, typed), "")
 
 
 def _hostname(container: Container) -> str:
