@@ -13,7 +13,7 @@ from fairlead.model.errors import Invalid
 
 Filters = dict[str, list[str]]
 
-_decode = msgspec.json.Decoder(dict[str, list[str] | dict[str, bool]]).decode
+_decode = msgspec.json.Decoder(dict[str, list[str] | dict[str, bool] | None] | None).decode
 
 
 def parse_filters(query: Mapping[str, str]) -> Filters:
@@ -25,7 +25,7 @@ def parse_filters(query: Mapping[str, str]) -> Filters:
         decoded = _decode(text)
     except msgspec.DecodeError as error:
         raise Invalid("invalid filter") from error
-    return {name: _values(values) for name, values in decoded.items()}
+    return {name: _values(values) for name, values in (decoded or {}).items() if values is not None}
 
 
 def _values(values: list[str] | dict[str, bool]) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.api.filters import parse_filters
 from fairlead.api.http import Request
 from fairlead.api.schema.container import ContainerCreate, ExecCreate
 from fairlead.api.syntax import complaint
@@ -83,3 +84,23 @@ def test_every_text_is_json_or_is_complained_of(text: str) -> None:
         assert complaint(text.encode())
     else:
         assert complaint(text.encode()) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "filters"),
+    [
+        ('{"name": ["a", "b"]}', {"name": ["a", "b"]}),
+        ('{"name": {"a": true, "b": false}}', {"name": ["a"]}),
+        ('{"name": null}', {}),
+        ("null", {}),
+        ("", {}),
+    ],
+)
+def test_filters_have_two_forms_and_may_be_nothing(text: str, filters: dict[str, list[str]]) -> None:
+    assert parse_filters({"filters": text}) == filters
+
+
+@pytest.mark.parametrize("text", ["[]", "{x", '{"name": "a"}', '{"name": [1]}'])
+def test_other_filters_are_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="invalid filter"):
+        parse_filters({"filters": text})
