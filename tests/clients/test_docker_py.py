@@ -255,7 +255,7 @@ def test_many_options_at_once(client: Client) -> None:
     assert [each["HostPort"] for each in container.ports["83/tcp"]] == ["8301", "8301", "8302", "8302"]
     assert int(container.ports["81/udp"][0]["HostPort"]) >= 32768
     assert container.attrs["NetworkSettings"]["MacAddress"] == "02:42:ac:11:00:99"
-    wait_for(lambda: client.containers.list(filters={"health": "healthy", "label": "flag", "publish": "80"}))
+    wait_for(lambda: client.containers.list(filters={"health": "healthy", "label": "flag", "publish": "8099"}))
 
 
 # --- images, volumes, system ----------------------------------------------------------------------------

@@ -15,6 +15,8 @@ PRUNE_ALLOWED = frozenset({"label", "label!", "until"})
 STATUSES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 HEALTHS = ("starting", "healthy", "unhealthy", "none")
 _SECOND = 1_000_000_000
+_PORTS = ("publish", "expose")
+"""The only filters of which one is enough."""
 _UNITS = {"ns": 1, "us": 1000, "µs": 1000, "ms": 10**6, "s": _SECOND, "m": 60 * _SECOND, "h": 3600 * _SECOND}
 
 
@@ -22,8 +24,8 @@ _UNITS = {"ns": 1, "us": 1000, "µs": 1000, "ms": 10**6, "s": _SECOND, "m": 60 *
 class Seen:
     """A container as the filters see it: itself, its networks (names and ids), its ports, the images it stems from.
 
-    `published` are container ports that are shown, `exposed` all that are declared, as "80/tcp". `ancestors`
-    are image ids.
+    `published` are ports of the host, `exposed` all that the container declares, as "80/tcp". `ancestors` are image
+    ids.
     """
 
     container: Container
@@ -53,14 +55,16 @@ def check(filters: Filters) -> None:
     for value in filters.get("exited", ()):
         if not value.lstrip("-").isdigit():
             raise Invalid(f"invalid filter 'exited={value}'")
-    for name in ("publish", "expose"):
+    for name in _PORTS:
         for value in filters.get(name, ()):
             _port_range(value)
 
 
 def matcher(filters: Filters, lookups: Lookups) -> Callable[[Seen], bool]:
     """A predicate for checked filters."""
-    tests = [_TESTS[name](values, lookups) for name, values in filters.items() if values]
+    tests = [_TESTS[name](values, lookups) for name, values in filters.items() if values and name not in _PORTS]
+    if ports := [_TESTS[name](filters[name], lookups) for name in _PORTS if filters.get(name)]:
+        tests.append(lambda seen: any(test(seen) for test in ports))
     return lambda seen: all(test(seen) for test in tests)
 
 

@@ -152,7 +152,8 @@ class Listing:
         if "network" in filters or "publish" in filters:
             settings = self._context.engine.sandboxes.settings(container)
             networks = {name for view in settings.networks for name in (view.name, view.network_id)}
-            published = {port for port, shown in settings.ports.items() if shown}
+            shown = (port for ports in settings.ports.values() for port in ports or ())
+            published = {f"{port.host_port}/{port.protocol}" for port in shown}
         ancestors = self._lineage(container.image_id) if "ancestor" in filters else ()
         return rules.Seen(container, networks, published, container.exposed, ancestors)
 

@@ -56,6 +56,7 @@ LOOKUPS = Lookups({"old": 50, "new": 200}.__getitem__, {"nginx": "sha256:1", "ba
         ({"ancestor": ["nothing"]}, False),
         ({"publish": ["79-81"]}, True),
         ({"publish": ["443"]}, False),
+        ({"publish": ["443"], "expose": ["443"]}, True),
         ({"expose": ["443/tcp"]}, True),
         ({"is-task": ["false"]}, True),
         ({"name": ["web"], "label": ["none"]}, False),
