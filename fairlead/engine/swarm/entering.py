@@ -17,10 +17,12 @@ from fairlead.engine.swarm.founding import chance, founded, taken_over
 from fairlead.engine.swarm.keeper import peer_url
 from fairlead.engine.swarm.membership import Membership
 from fairlead.engine.swarm.messages import JoinAnswer, JoinRequest
+from fairlead.engine.swarm.mirror import Mirror
 from fairlead.engine.swarm.ports import ConsensusStart
 from fairlead.engine.swarm.seat import files_of
 from fairlead.engine.swarm.standing import must_be_outside
 from fairlead.model.errors import Failed, Invalid, NotAllowed, Refusal, Unavailable
+from fairlead.model.swarm.errors import Outdated
 from fairlead.model.swarm.identity import Identity, Peer, Root
 from fairlead.model.swarm.node import AVAILABILITIES, MANAGER
 from fairlead.model.swarm.orders import InitOrder, JoinOrder, Whereabouts
@@ -115,7 +117,7 @@ class Entering:
             url = peer_url(identity.advertise)
             await seat.open(ConsensusStart(node_id, url, files_of(identity), force_new=True), identity)
             await seat.ready()
-            await seat.mirror.write(taken_over(node_id, seat.mirror.snapshot))
+            await _take_over(node_id, seat.mirror)
         except BaseException:
             await seat.close()
             await membership.enter(identity)
@@ -186,6 +188,17 @@ class Entering:
         if not advertise and towards:
             advertise = self._engine.system.source_towards(towards)
         return Whereabouts(listen, whereabouts.advertised(advertise, listen, facts.held, own), data_path)
+
+
+async def _take_over(own: str, mirror: Mirror) -> None:
+    """The loops are at work already, and may be quicker."""
+    while True:
+        try:
+            await mirror.write(taken_over(own, mirror.snapshot))
+        except Outdated:
+            await mirror.refresh()
+        else:
+            return
 
 
 def _check_availability(availability: str) -> None:
