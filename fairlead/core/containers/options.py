@@ -15,6 +15,7 @@ _DOCKERS_LOG_DRIVERS = frozenset({"awslogs", "etwlogs", "fluentd", "gcplogs", "g
 _LOG_OPTIONS = frozenset(
     {"max-size", "max-file", "labels", "labels-regex", "env", "env-regex", "tag", "compress", "mode"}
 )
+_NANO = 1_000_000_000
 _CPUS = re.compile(r"\s*\d+(-\d+)?(,\d+(-\d+)?)*\s*")
 _SUFFIXES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 
@@ -87,6 +88,15 @@ def _check_resources(wanted: Resources) -> None:
     for limit in wanted.ulimits:
         if limit.hard != -1 and limit.soft > limit.hard:
             raise Invalid(f"ulimit soft limit must be less than or equal to hard limit: {limit.soft} > {limit.hard}")
+
+
+def check_processors(wanted: Resources, present: int) -> None:
+    """A container cannot have more processors than the host. Raises Invalid."""
+    if wanted.nano_cpus > present * _NANO:
+        raise Invalid(f"range of CPUs is from 0.01 to {present}.00, as there are only {present} CPUs available")
+    if any(int(number) >= present for number in re.findall(r"\d+", wanted.cpuset_cpus)):
+        available = "0" if present == 1 else f"0-{present - 1}"
+        raise Invalid(f"Requested CPUs are not available - requested {wanted.cpuset_cpus}, available: {available}")
 
 
 def check_update(before: Resources, after: Resources) -> None:

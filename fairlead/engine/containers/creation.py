@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fairlead.core.containers.merge import merge
 from fairlead.core.containers.names import suggest
-from fairlead.core.containers.options import check, warnings
+from fairlead.core.containers.options import check, check_processors, warnings
 from fairlead.engine import records
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.joining import check_join
@@ -31,6 +31,7 @@ class Creation:
         engine = self._context.engine
         spec = replace(spec, network=replace(spec.network, mode=self._lasting_mode(spec.network.mode)))
         check(spec, bool(self._context.runtime.init_program))
+        check_processors(spec.resources, engine.system.host.cpus)
         check_join(spec, self._context.state)
         if not spec.image and not spec.cmd:
             raise Invalid("no command specified")

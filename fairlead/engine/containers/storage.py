@@ -52,7 +52,10 @@ class Storage:
             self._context.files.prepare_bind(mount.source, mount.create_source)
         if mount.kind != VOLUME:
             return mount
-        volume = await self._engine.volumes.ensure(mount.source, mount.driver, mount.driver_opts, mount.labels)
+        try:
+            volume = await self._engine.volumes.ensure(mount.source, mount.driver, mount.driver_opts, mount.labels)
+        except NotFound as missing:
+            raise Invalid(missing.message) from missing  # as above: the driver is missing, not the image
         return replace(mount, source=volume.name, driver=volume.driver)
 
     async def open(self, container: Container) -> tuple[Path, tuple[MountPoint, ...]]:

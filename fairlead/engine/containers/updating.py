@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from fairlead.core.containers.options import check, check_policy, check_update
+from fairlead.core.containers.options import check, check_policy, check_processors, check_update
 from fairlead.engine.containers.context import Context
 from fairlead.model.container import REMOVING, Container, Resources, RestartPolicy
 from fairlead.model.errors import Conflict, Invalid, RuntimeRefused
@@ -45,4 +45,5 @@ class Updating:
                 raise Invalid("Restart policy cannot be updated because AutoRemove is enabled for the container")
             spec = replace(spec, restart=policy)
         check(spec, init_available=True)
+        check_processors(spec.resources, self._context.engine.system.host.cpus)
         return replace(container, spec=spec)

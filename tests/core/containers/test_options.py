@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from fairlead.core.containers.options import check, check_update, log_limits, signal_number
+from fairlead.core.containers.options import check, check_processors, check_update, log_limits, signal_number
 from fairlead.model.container import ContainerSpec, NetworkingSpec, Resources, RestartPolicy, Ulimit
 from fairlead.model.errors import Conflict, Invalid, Refusal, Unsupported
 
@@ -95,3 +95,11 @@ def test_an_update_may_move_within_what_was_set() -> None:
     check_update(Resources(memory=300 << 20), Resources(memory=500 << 20))
     check_update(Resources(memory=300 << 20), Resources(memory=800 << 20, memory_swap=900 << 20))
     check_update(Resources(nano_cpus=5), Resources(nano_cpus=7))
+
+
+def test_there_are_no_more_processors_than_the_host_has() -> None:
+    check_processors(Resources(nano_cpus=2_000_000_000, cpuset_cpus="0-1"), 2)
+    with pytest.raises(Invalid, match=r"range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"):
+        check_processors(Resources(nano_cpus=2_000_000_001), 2)
+    with pytest.raises(Invalid, match="Requested CPUs are not available - requested 0,2-3, available: 0-1"):
+        check_processors(Resources(cpuset_cpus="0,2-3"), 2)
