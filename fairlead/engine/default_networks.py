@@ -1,7 +1,7 @@
 """The networks that every daemon has: `bridge` as the daemon is configured, `host` and `none`.
 
-The default bridge network gets a new id at every start of the daemon, as Docker's does, so that it follows the
-configuration of now; while containers run on it, it stays as it is.
+The default bridge network follows the configuration of now: if another one would be made today, it gets a new id at
+the start of the daemon, as Docker's always does. While containers run on it, it stays as it is.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from fairlead.core.drivers import bridge_options, names, options
 from fairlead.core.drivers.contract import Neighbourhood
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine.fabric import Fabric
-from fairlead.engine.network_create import DEFAULT_DRIVER, with_pools
+from fairlead.engine.network_create import DEFAULT_DRIVER, Ground, with_pools
 from fairlead.engine.networks import Networks
 from fairlead.engine.wishes import DEFAULT_BRIDGE, HOST, NONE
 from fairlead.model.config import DefaultBridge
-from fairlead.model.errors import Failed
+from fairlead.model.errors import Failed, Refusal
 from fairlead.model.network import Network, NetworkSpec, PoolRequest
 
 NO_BRIDGE = "none"
@@ -51,12 +51,25 @@ class DefaultNetworks:
             if there.link != wanted.name:
                 _log.warning("containers run on the default bridge: its new configuration has to wait")
             return
+        if wanted.name != NO_BRIDGE:
+            self._refuse_foreign(wanted)
         if there is not None:
+            if self._would_be_made_again(there, wanted):
+                return
             await self._networks.unmake(there)
             await self._fabric.host.look()
         if wanted.name != NO_BRIDGE:
-            self._refuse_foreign(wanted)
-            await self._networks.make(self._bridge(wanted), self._around())
+            await self._networks.make(self._bridge(wanted, self._networks.ground()), self._around())
+
+    def _would_be_made_again(self, there: Network, wanted: DefaultBridge) -> bool:
+        """Just as it is. Whatever is not there of it in the kernel, reconciliation makes again."""
+        if wanted.name != there.link:
+            return False
+        try:
+            made = self._bridge(wanted, self._networks.ground().without(there))
+        except Refusal:
+            return False
+        return replace(made, id=there.id, created=there.created) == there
 
     def _refuse_foreign(self, wanted: DefaultBridge) -> None:
         """Never take over a bridge that somebody else made; only a bridge that was named with --bridge is shared."""
@@ -73,7 +86,7 @@ class DefaultNetworks:
     def _around(self) -> Neighbourhood:
         return Neighbourhood(self._fabric.host.facts, tuple(self._state.networks.values()))
 
-    def _bridge(self, wanted: DefaultBridge) -> Network:
+    def _bridge(self, wanted: DefaultBridge, ground: Ground) -> Network:
         fabric, driver = self._fabric, DRIVERS[DEFAULT_DRIVER]
         network = Network(
             fabric.entropy.local_id(),
@@ -84,7 +97,7 @@ class DefaultNetworks:
             options=self._options(wanted),
         )
         spec = NetworkSpec(DEFAULT_BRIDGE, pools=tuple(self._pools(wanted)))
-        network = with_pools(network, spec, driver, self._networks.ground())
+        network = with_pools(network, spec, driver, ground)
         pools = tuple(replace(pool, requested=True, gateway_shown=True) for pool in network.pools)
         return replace(network, pools=pools, link=driver.link(network))
 

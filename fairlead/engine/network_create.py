@@ -43,6 +43,20 @@ class Ground:
     def named(self, name: str) -> Network | None:
         return next((network for network in self.networks if network.name == name), None)
 
+    def without(self, network: Network) -> Ground:
+        """As if the network were not there, nor its link. A route of somebody else's to the very same subnet cannot be
+        told from its own."""
+        facts, subnets = self.facts, {pool.subnet for pool in network.pools}
+        own = {address for link, address in facts.held if link == network.link}
+        facts = replace(
+            facts,
+            links={name: link for name, link in facts.links.items() if name != network.link},
+            routes=tuple(route for route in facts.routes if route not in subnets),
+            addresses=tuple(address for address in facts.addresses if address not in own),
+            held=tuple(held for held in facts.held if held[0] != network.link),
+        )
+        return replace(self, networks=tuple(one for one in self.networks if one.id != network.id), facts=facts)
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
