@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.client import ApiError, Client, Reader
+from bench.client import ApiError, Client, Wire
 from fairlead.lab.node import Node, boot, until
 from tests.support.images import StandIn, archive_of
 
@@ -39,8 +39,8 @@ class Engine:
     def client(self) -> Client:
         return Client(self.socket)
 
-    def reader(self) -> Reader:
-        return Reader(self.socket)
+    def wire(self) -> Wire:
+        return Wire(self.socket)
 
     def launch(self) -> None:
         self.node.spawn(self.command, self.node.directory / "engine.log")

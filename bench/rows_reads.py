@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bench.engines import Engine
 from bench.figures import Figure, interleaved, milliseconds
 
@@ -22,10 +24,12 @@ def measure(ours: Engine, peer: Engine, rounds: int) -> list[Figure]:
         for number in range(10):
             client.run(f"reads{number}", network="reads")
         client.close()
-    a, b = ours.reader(), peer.reader()
+    a, b = ours.wire(), peer.wire()
     figures = []
     for row, path in PATHS.items():
-        samples = interleaved(lambda p=path: a.timed(p, BURST), lambda p=path: b.timed(p, BURST), rounds)  # type: ignore[misc]
+        samples = interleaved(
+            partial(a.timed, "GET", path, times=BURST), partial(b.timed, "GET", path, times=BURST), rounds
+        )
         figures.append(milliseconds(row, samples, 0.5))
     a.close(), b.close()
     return figures
