@@ -93,6 +93,10 @@ class Etc:
         text = self._files.read(container.id, HOSTS)
         self._files.write(container.id, HOSTS, hosts.without_lines(text, self.own_lines(container, [endpoint])))
 
+    def drop_links(self, container: Container, links: Iterable[Link]) -> None:
+        text = self._files.read(container.id, HOSTS)
+        self._files.write(container.id, HOSTS, hosts.without_lines(text, self.linked_lines(links)))
+
     def _config_gateway(self) -> tuple[Address, ...]:
         return (self._config.host_gateway,) if self._config.host_gateway else ()
 

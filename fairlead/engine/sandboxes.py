@@ -7,7 +7,7 @@ the sandbox of one container take turns; those of different containers meet only
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -27,7 +27,7 @@ from fairlead.model.attachment import Attachment, Attachments
 from fairlead.model.change import Change, Delete
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Endpoint, PublishedPort
-from fairlead.model.errors import Conflict, Failed, NotFound
+from fairlead.model.errors import Conflict, Failed, NotFound, Refusal
 from fairlead.model.network import Address, Network
 from fairlead.model.sandbox import Sandbox
 
@@ -101,6 +101,18 @@ class Sandboxes:
             if not wish.egress:
                 self._fabric.announce(network, "connect", container=container.id)
         return _started(sandbox, written, _environment(links))
+
+    async def forget_link(self, container: Container, alias: str) -> None:
+        """Take a link out of a running container's hosts file, and shut its doors: `reopen_links` opens the others."""
+        if container.state.running:
+            with suppress(Refusal):
+                gone = [link for link in self._linking.resolve(container) if link.alias == alias]
+                self._fabric.etc.drop_links(container, gone)
+            await self._fabric.kernel.attempt(self._linking.closed(container))
+
+    async def reopen_links(self, container: Container) -> None:
+        if container.state.running:
+            await self._fabric.kernel.attempt(self._linking.opened(container))
 
     def linked_names(self) -> dict[str, list[str]]:
         """What containers are called by those that are linked to them ("parent/alias"), by id."""

@@ -109,3 +109,26 @@ def test_limits_of_processes_come_and_go(client: Client) -> None:
 def test_an_image_for_another_machine_is_not_run(client: Client) -> None:
     with pytest.raises(docker.errors.NotFound, match=r"its platform \(linux/amd64\) does not match .*linux/arm64"):
         client.containers.create("busybox", platform="linux/arm64")
+
+
+def test_a_link_can_be_removed_while_both_go_on(client: Client) -> None:
+    server = started(client, "top", name="server", hostname="srv")
+    links = client.api.create_host_config(links={"server": "db"})
+    reader = started(client, "top", name="reader", host_config=links)
+
+    def said(*argv: str) -> str:
+        made = client.api.exec_create(reader, list(argv))
+        return client.api.exec_start(made).decode()  # type: ignore[no-any-return]
+
+    (names,) = (seen["Names"] for seen in client.api.containers() if seen["Id"] == server)
+    assert names == ["/server", "/reader/db"]
+    assert "db srv server" in said("cat", "/etc/hosts")
+    assert "DB_NAME=/reader/db" in said("env")
+    client.api.remove_container("reader/db", link=True)
+    assert "db srv server" not in said("cat", "/etc/hosts")
+    assert client.api.inspect_container(reader)["HostConfig"]["Links"] is None
+    assert client.api.inspect_container(server)["State"]["Running"]
+    with pytest.raises(docker.errors.NotFound, match="No such link: /reader/db"):
+        client.api.remove_container("reader/db", link=True)
+    with pytest.raises(docker.errors.APIError, match="cannot remove the default link name"):
+        client.api.remove_container("server", link=True)

@@ -127,7 +127,8 @@ class _ContainerHandlers:
 
     async def remove(self, request: Request) -> Response:
         if request.flag("link"):
-            raise Invalid("removing a link is not supported: links end with the container that has them")
+            await self._containers.unlink(request.params["id"])
+            return empty()
         await self._containers.remove(request.params["id"], request.flag("force"), request.flag("v"))
         return empty()
 

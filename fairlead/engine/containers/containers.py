@@ -58,7 +58,7 @@ class Containers:
             lifecycle.restart,
         )
         self.pause, self.unpause = lifecycle.pause, lifecycle.unpause
-        self.remove, self.prune = removal.remove, removal.prune
+        self.remove, self.unlink, self.prune = removal.remove, removal.unlink, removal.prune
         self.update = Updating(context).update
         self.streams = Streams(context)
         self.listing = Listing(context, self.execs)

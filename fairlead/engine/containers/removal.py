@@ -11,8 +11,9 @@ from fairlead.engine import records
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.ending import Ending
 from fairlead.engine.containers.storage import Storage
+from fairlead.engine.legacy_links import parse
 from fairlead.model.container import REMOVING, RESTARTING, Container
-from fairlead.model.errors import Conflict, Failed, Refusal
+from fairlead.model.errors import Conflict, Failed, NotFound, Refusal
 from fairlead.model.event import Event
 
 KILL_PATIENCE = 10.0
@@ -36,6 +37,26 @@ class Removal:
                     raise _still_runs(reference, current)
                 await self._kill(current)
             await self._remove(self._context.state.containers[container.id], volumes or current.spec.auto_remove)
+
+    async def unlink(self, path: str) -> None:
+        """`docker rm --link parent/alias`: the parent forgets whom it calls so. Raises Conflict for a container's own
+        name and NotFound for what is no link."""
+        reference, _, alias = path.strip("/").rpartition("/")
+        if not reference:
+            raise Conflict("Conflict, cannot remove the default link name of the container")
+        container = self._context.state.container(reference)
+        sandboxes = self._context.engine.sandboxes
+        async with self._context.turns.of(container.id):
+            container = self._context.state.container(container.id)
+            network = container.spec.network
+            kept = tuple(text for text in network.links if parse(text)[1] != alias)
+            if kept == network.links:
+                raise NotFound(f"No such link: /{container.name}/{alias}")
+            await sandboxes.forget_link(container, alias)
+            spec = replace(container.spec, network=replace(network, links=kept))
+            await sandboxes.reopen_links(
+                await self._context.change(container.id, lambda current: replace(current, spec=spec))
+            )
 
     async def _kill(self, container: Container) -> None:
         context = self._context
