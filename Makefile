@@ -18,7 +18,7 @@ run: setup-run
 stop:
 	@packaging/demo.sh stop
 
-# Every test that this kernel can run in less than 15 minutes.
+# Every test that this kernel can run, but those of `test-long`.
 test: setup
 	@packaging/test.sh
 
