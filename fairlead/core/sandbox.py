@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from fairlead.model.network import Address
+from fairlead.model.endpoint import Endpoint
+from fairlead.model.network import Address, Network
 from fairlead.model.plan import AddRoute, DelRoute, Operation, Plan
 
 VERSIONS = (4, 6)
@@ -32,6 +33,12 @@ class Leg:
     gateway6: Address | None = None
     onlink4: bool = False
     onlink6: bool = False
+
+    @classmethod
+    def by_gateway(cls, network: Network, endpoint: Endpoint) -> Leg:
+        """Of a network whose way out is its gateway."""
+        priority, gateways = endpoint.spec.gw_priority, (endpoint.gateway4, endpoint.gateway6)
+        return cls(endpoint.id, network.name, endpoint.ifname, priority, network.internal, *gateways)
 
     def gateway(self, version: int) -> Address | None:
         return self.gateway4 if version == 4 else self.gateway6

@@ -142,15 +142,7 @@ class Bridge:
         return Plan((ChangeRules(change(remove=removed)), *stale))
 
     def leg(self, network: Network, endpoint: Endpoint) -> Leg:
-        return Leg(
-            endpoint.id,
-            network.name,
-            endpoint.ifname,
-            endpoint.spec.gw_priority,
-            network.internal,
-            endpoint.gateway4,
-            endpoint.gateway6,
-        )
+        return Leg.by_gateway(network, endpoint)
 
     def expected(self, network: Network, attachments: Sequence[Attachment], facts: HostFacts) -> Expected:
         chosen = bridge_options.read(network.options)

@@ -96,15 +96,7 @@ class Sublink(ABC):
         return Plan()
 
     def leg(self, network: Network, endpoint: Endpoint) -> Leg:
-        return Leg(
-            endpoint.id,
-            network.name,
-            endpoint.ifname,
-            endpoint.spec.gw_priority,
-            network.internal,
-            endpoint.gateway4,
-            endpoint.gateway6,
-        )
+        return Leg.by_gateway(network, endpoint)
 
     def expected(self, network: Network, attachments: Sequence[Attachment], facts: HostFacts) -> Expected:
         operations = list(parents.build(network, facts))
