@@ -19,7 +19,7 @@ from fairlead.api.schema.service_view import service_json, spec_json
 from fairlead.api.schema.swarm_network import attached_network_json
 from fairlead.api.schema.swarm_object import parse_version
 from fairlead.api.schema.task import task_json
-from fairlead.api.schema.task_template import TaskTemplateBody
+from fairlead.api.schema.task_template import PlacementBody, TaskTemplateBody
 from fairlead.api.schema.timestamp import parse_moment
 from fairlead.model.container import HealthSpec, Mount, Ulimit
 from fairlead.model.errors import Invalid, Refusal, Unsupported
@@ -386,3 +386,13 @@ def test_a_network_without_addresses_of_the_swarm_shows_none() -> None:
 def test_a_version_is_a_number(text: str) -> None:
     with pytest.raises(Invalid, match=f"invalid service version '{text}': strconv.ParseUint"):
         parse_version("service", text)
+
+
+def test_what_spreads_nothing_is_taken_with_a_remark() -> None:
+    given = [{"Spread": {"SpreadDescriptor": name}} for name in ("node.labels.zone", "com.example.rack")]
+    placement = msgspec.convert({"Preferences": given}, PlacementBody)
+    assert placement.placement().preferences == ("node.labels.zone", "com.example.rack")
+    assert placement.warnings() == [
+        "placement preference 'spread=com.example.rack' spreads nothing: only node.labels.NAME and "
+        "engine.labels.NAME do"
+    ]

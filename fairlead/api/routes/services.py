@@ -57,7 +57,7 @@ class _ServiceHandlers:
     async def create(self, request: Request) -> Response:
         body = request.json(ServiceSpecBody)
         self._swarm.mirror  # noqa: B018 - whether this node is a manager is told before what is wrong with the spec
-        warnings = await self._pin(body, request)
+        warnings = await self._warnings(body, request)
         service_id = await self._swarm.services.create(body.spec(), _auth(request))
         return json_response({"ID": service_id, "Warnings": warnings}, 201)
 
@@ -73,7 +73,7 @@ class _ServiceHandlers:
         if rollback == "previous":
             await self._swarm.services.roll_back(request.params["id"], version)
             return json_response({"Warnings": None})
-        warnings = await self._pin(body, request)
+        warnings = await self._warnings(body, request)
         await self._swarm.services.update(request.params["id"], version, body.spec(), _auth(request), source)
         return json_response({"Warnings": warnings})
 
@@ -85,13 +85,15 @@ class _ServiceHandlers:
         service = self._swarm.services.get(request.params["id"])
         return log_stream(self._swarm, request, self._clock.now(), services=(service,))
 
-    async def _pin(self, body: ServiceSpecBody, request: Request) -> Sequence[str] | None:
-        """For old clients: the image's digest into the spec, or a warning."""
-        container = body.TaskTemplate and body.TaskTemplate.ContainerSpec
-        if request.version >= PINS_IMAGES_UNTIL or not container or not container.Image:
-            return None
-        container.Image, warning = await pinned(self._images, container.Image, _auth(request))
-        return [warning] if warning else None
+    async def _warnings(self, body: ServiceSpecBody, request: Request) -> Sequence[str] | None:
+        """What is accepted with a remark. For old clients the image's digest comes into the spec, if it can be had."""
+        template = body.TaskTemplate
+        warnings = template.Placement.warnings() if template and template.Placement else []
+        container = template and template.ContainerSpec
+        if request.version < PINS_IMAGES_UNTIL and container and container.Image:
+            container.Image, warning = await pinned(self._images, container.Image, _auth(request))
+            warnings += [warning] if warning else []
+        return warnings or None
 
 
 def _auth(request: Request) -> RegistryAuth | None:

@@ -78,16 +78,30 @@ class PlatformBody(msgspec.Struct):
     OS: str | None = None
 
 
+_SPREADABLE = ("node.labels.", "engine.labels.")
+
+
 class PlacementBody(msgspec.Struct):
     Constraints: list[str] | None = None
     Preferences: list[Preference] | None = None
     MaxReplicas: int | None = None
     Platforms: list[PlatformBody] | None = None
 
+    def warnings(self) -> list[str]:
+        """Preferences that spread nothing: they are taken, as Docker takes them, but not in silence."""
+        return [
+            f"placement preference 'spread={one}' spreads nothing: only node.labels.NAME and engine.labels.NAME do"
+            for one in self._preferences()
+            if not one.lower().startswith(_SPREADABLE)
+        ]
+
+    def _preferences(self) -> list[str]:
+        return [(one.Spread and one.Spread.SpreadDescriptor) or "" for one in self.Preferences or ()]
+
     def placement(self) -> Placement:
         return Placement(
             tuple(self.Constraints or ()),
-            tuple((one.Spread and one.Spread.SpreadDescriptor) or "" for one in self.Preferences or ()),
+            tuple(self._preferences()),
             self.MaxReplicas or 0,
             tuple(Platform(one.Architecture or "", one.OS or "") for one in self.Platforms or ()),
         )

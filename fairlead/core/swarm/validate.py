@@ -86,12 +86,6 @@ def _template(template: TaskTemplate) -> None:
     if template.restart.delay < 0 or template.restart.window < 0:
         raise _invalid("TaskSpec: restart-delay and restart-window cannot be negative")
     constraints.parse(template.placement.constraints)
-    for preference in template.placement.preferences:
-        if not preference.lower().startswith((constraints.NODE_LABEL, constraints.ENGINE_LABEL)):
-            raise _invalid(
-                f"placement preference 'spread={preference}' is not supported: "
-                "spread over node.labels.NAME or engine.labels.NAME"
-            )
 
 
 def _container(container: ContainerTemplate) -> None:
