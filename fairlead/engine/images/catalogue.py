@@ -13,6 +13,8 @@ from fairlead.model.reference import Reference, as_image_id, parse_reference
 
 Stored = Image | Layer | Tag
 
+ANSWERS_KEPT = 256
+
 
 class Catalogue:
     """Every change is committed first and shown afterwards."""
@@ -23,6 +25,7 @@ class Catalogue:
         self.layers: dict[str, Layer] = {}
         self.tags: dict[str, str] = {}
         self._by_image: dict[str, dict[str, Reference]] = {}
+        self._found: dict[str, Image | None] = {}
 
     def load(self, documents: Mapping[str, Mapping[str, bytes]]) -> None:
         """Take over what the store holds."""
@@ -59,11 +62,16 @@ class Catalogue:
         return image
 
     def find(self, text: str) -> Image | None:
-        """As `get`, but None for whatever does not resolve."""
-        try:
-            return self.get(text)
-        except (Invalid, NotFound):
-            return None
+        """As `get`, but None for whatever does not resolve. Whenever a container is shown its image is asked for, so
+        answers are kept until something changes."""
+        if text not in self._found:
+            if len(self._found) >= ANSWERS_KEPT:
+                self._found.clear()
+            try:
+                self._found[text] = self.get(text)
+            except (Invalid, NotFound):
+                self._found[text] = None
+        return self._found[text]
 
     def at(self, reference: Reference) -> Image | None:
         """What the reference (with its tag or digest) points at. With both, the digest decides."""
@@ -111,6 +119,7 @@ class Catalogue:
     # --- the working copy -------------------------------------------------------------------------
 
     def _put(self, stored: Stored) -> None:
+        self._found.clear()
         match stored:
             case Image():
                 self.images[stored.id] = stored
@@ -122,6 +131,7 @@ class Catalogue:
                 self._by_image.setdefault(stored.image, {})[stored.id] = parse_reference(stored.id)
 
     def _drop(self, stored: Stored) -> None:
+        self._found.clear()
         match stored:
             case Image():
                 self.images.pop(stored.id, None)
