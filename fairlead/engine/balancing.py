@@ -102,7 +102,7 @@ class Balancing:
 
     async def rewrite(self, sandbox: Sandbox) -> None:
         """Somebody else has changed the sandbox's tables."""
-        self.doors.forget(sandbox)
+        self.doors.doubt(sandbox)
         await self.settle(sandbox)
 
     def forget(self, sandbox: Sandbox) -> None:

@@ -110,6 +110,10 @@ class Doors:
         found = ((own.ip, door.answers.get(own.version)) for own in door.addresses)
         return {address: leg for address, leg in found if leg in legs}
 
+    def doubt(self, sandbox: Sandbox) -> None:
+        """What its tables hold is not known."""
+        self._written.pop(sandbox.ns, None)
+
     def forget(self, sandbox: Sandbox) -> None:
         self._written.pop(sandbox.ns, None)
         self._legs.pop(sandbox.id, None)
