@@ -71,10 +71,7 @@ class SqliteStore:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o710)
         self._lock = _lock(path.with_suffix(".lock"))
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.execute(_SCHEMA)
-        self._wal = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        self._to_sync = _prepare(self._database, path)
         self._broken: Failed | None = None
         self._posted: list[Change] = []
         self._waiting: deque[_Writing] = deque()
@@ -157,7 +154,7 @@ class SqliteStore:
         for thread in self._threads:
             thread.join()
         self._database.close()
-        os.close(self._wal)
+        os.close(self._to_sync)
         os.close(self._lock)
 
     # --- the first step ---------------------------------------------------------------------------
@@ -217,10 +214,20 @@ class SqliteStore:
         for batch in _together(self._unsynced):
             if not self._broken:
                 try:
-                    os.fdatasync(self._wal)
+                    os.fdatasync(self._to_sync)
                 except OSError as error:
                     self._broken = _failed(error)
             _tell(batch, self._broken)
+
+
+def _prepare(database: sqlite3.Connection, path: Path) -> int:
+    """Make the table; a descriptor of the file that has to reach the disk. Where the file system cannot share memory
+    (9p, NFS) SQLite keeps no such log, and syncs by itself when it writes."""
+    (mode,) = database.execute("PRAGMA journal_mode=WAL").fetchone()
+    logged = mode == "wal"
+    database.execute(f"PRAGMA synchronous={'NORMAL' if logged else 'FULL'}")
+    database.execute(_SCHEMA)
+    return os.open(f"{path}-wal" if logged else path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _together(queue: SimpleQueue[_Item | None]) -> Iterator[list[_Item]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.effects.store.sqlite import SqliteStore
+from fairlead.effects.store.sqlite import SqliteStore, _prepare
 from fairlead.model.change import Delete, Put
 from fairlead.model.errors import Failed
 
@@ -40,7 +41,7 @@ def test_an_acknowledged_commit_survives_the_death_of_the_process(tmp_path: Path
     program = f"""
 import asyncio, os
 from pathlib import Path
-from fairlead.effects.store.sqlite import SqliteStore
+from fairlead.effects.store.sqlite import SqliteStore, _prepare
 from fairlead.model.change import Put
 async def main():
     store = SqliteStore(Path({str(tmp_path / "state.db")!r}))
@@ -60,7 +61,7 @@ def test_what_is_written_survives_the_death_of_the_process(tmp_path: Path) -> No
     program = f"""
 import asyncio, os, threading
 from pathlib import Path
-from fairlead.effects.store.sqlite import SqliteStore
+from fairlead.effects.store.sqlite import SqliteStore, _prepare
 from fairlead.model.change import Put
 async def main():
     store = SqliteStore(Path({str(tmp_path / "state.db")!r}))
@@ -164,6 +165,17 @@ async def test_nothing_is_written_any_more_once_the_disk_has_failed(
         await store.write([Put("network", "b", b"1")])
     assert "b" not in store.load()["network"]
     store.close()
+
+
+def test_where_there_is_no_log_sqlite_syncs_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.touch()
+    database = sqlite3.connect(":memory:")
+    descriptor = _prepare(database, path)
+    assert os.path.samestat(os.fstat(descriptor), path.stat())
+    assert database.execute("PRAGMA synchronous").fetchone() == (2,)
+    os.close(descriptor)
+    database.close()
 
 
 def test_two_daemons_cannot_share_one_store(tmp_path: Path) -> None:
