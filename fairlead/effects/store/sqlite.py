@@ -18,6 +18,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -254,7 +255,8 @@ def _tell(waiting: Iterable[_Waiter], failure: Failed | None) -> None:
     for each in waiting:
         by_loop.setdefault(each.get_loop(), []).append(each)
     for loop, waiters in by_loop.items():
-        loop.call_soon_threadsafe(_answer, waiters, failure)
+        with suppress(RuntimeError):  # nobody waits on a loop that is closed
+            loop.call_soon_threadsafe(_answer, waiters, failure)
 
 
 def _answer(waiting: Iterable[_Waiter], failure: Failed | None) -> None:

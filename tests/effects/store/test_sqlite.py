@@ -178,6 +178,19 @@ def test_where_there_is_no_log_sqlite_syncs_by_itself(tmp_path: Path) -> None:
     database.close()
 
 
+def test_it_closes_when_nobody_waits_for_its_answers_any_more(tmp_path: Path) -> None:
+    async def ask() -> SqliteStore:
+        store = SqliteStore(tmp_path / "state.db")
+        asyncio.ensure_future(store.commit([Put("network", "a", b"1")]))  # noqa: RUF006 - it is given up
+        store.begin([Put("network", "b", b"1")])
+        return store
+
+    asyncio.run(ask()).close()
+    again = SqliteStore(tmp_path / "state.db")
+    assert "b" in again.load()["network"]
+    again.close()
+
+
 def test_two_daemons_cannot_share_one_store(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "state.db")
     with pytest.raises(Failed, match=r"another daemon runs on .*--data-root"):
