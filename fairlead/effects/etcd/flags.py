@@ -10,8 +10,9 @@ from pathlib import Path
 from fairlead.effects.etcd.transaction import MOST_OPERATIONS
 from fairlead.model.swarm.consensus import ConsensusStart
 
-HEARTBEAT, ELECTION = 100, 1000
-"""Milliseconds. A leader that was lost is replaced within two election times."""
+HEARTBEAT, ELECTION = 200, 1000
+"""Milliseconds. A leader that was lost is replaced within two election times. Heartbeats are most of what a manager
+does while nothing happens; what is decided is told at once and waits for none."""
 
 SOCKET = "client:0"
 """etcd wants a port in the name of a unix socket, and takes the name relative to its working directory."""

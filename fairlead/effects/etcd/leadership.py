@@ -35,6 +35,8 @@ from fairlead.model.swarm.errors import Stale
 from fairlead.model.swarm.store import Fence
 
 _PAUSE = 0.2
+_LOOKS = 0.5
+"""Seconds between looks of a candidate at whether the consensus has another leader."""
 _SAFETY = 0.9
 """Part of the lease's time after which its holder counts it as over: clocks differ a little in pace."""
 
@@ -169,7 +171,7 @@ async def _succeed(gateway: Gateway) -> None:
                 if found:
                     await gateway.call("lease/revoke", {"ID": str(number(found[0], "lease"))})
             led = leads
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_LOOKS)
 
 
 async def _leads(gateway: Gateway) -> bool:

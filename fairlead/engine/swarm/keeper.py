@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from fairlead.core.swarm import keys
@@ -20,12 +21,15 @@ from fairlead.engine.swarm.dispatcher import Propose
 from fairlead.engine.swarm.founding import fresh_key
 from fairlead.engine.swarm.mirror import Mirror
 from fairlead.engine.swarm.ports import Consensus, ConsensusMember
+from fairlead.engine.swarm.subscription import Subscription
+from fairlead.engine.swarm.waiting import first_of
 from fairlead.model.errors import Unavailable
 from fairlead.model.swarm.cluster import Cluster
 from fairlead.model.swarm.errors import Deposed
 from fairlead.model.swarm.node import MANAGER, REACHABLE, UNREACHABLE, ManagerStatus, Node
 
-INTERVAL = 1.0
+INTERVAL, CALM = 1.0, 3.0
+"""Seconds between looks: while something is not as it shall be, and while all is well and nobody changed a node."""
 
 _log = logging.getLogger("fairlead.swarm.leader")
 
@@ -47,11 +51,15 @@ class Keeper:
 
     async def run(self) -> None:
         """Until cancelled. Raises Deposed when this node is not to be a manager any more."""
-        while True:
-            await self._look()
-            await asyncio.sleep(INTERVAL)
+        with closing(self._mirror.changes()) as subscription:
+            while True:
+                well = await self._look()
+                await asyncio.sleep(INTERVAL)
+                if well and not _of_nodes(subscription.drain()):
+                    await first_of(_until_nodes_change(subscription), seconds=CALM - INTERVAL)
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """Tells whether all managers are seated and well."""
         snapshot = self._mirror.snapshot
         own = snapshot.nodes.get(self._own)
         if own is None or own.role != MANAGER:
@@ -61,9 +69,11 @@ class Keeper:
             await self._settle(members, snapshot)
         except Unavailable as refusal:
             _log.debug("the consensus does not answer", extra={"reason": refusal.message})
-            return
+            return False
         if any(True for _ in self._due(members, snapshot)):
             await self._propose(lambda present: self._due(members, present))
+        voters = {member.peer_url for member in members if member.healthy and not member.learner}
+        return voters == set(seats(snapshot)) and len(members) == len(voters)
 
     def _due(self, members: Sequence[ConsensusMember], snapshot: Snapshot) -> Iterator[Change]:
         yield from statuses(members, self._own, snapshot)
@@ -89,6 +99,15 @@ class Keeper:
         for member in members:
             if member.learner and member.started and await self._consensus.promote(member.id):
                 _log.info("a manager has a vote now", extra={"node": member.name})
+
+
+def _of_nodes(changes: Iterable[Change]) -> bool:
+    return any(isinstance(change.thing, Node | Cluster) for change in changes)
+
+
+async def _until_nodes_change(subscription: Subscription) -> None:
+    while not _of_nodes(subscription.drain()):
+        await subscription.wait()
 
 
 def seats(snapshot: Snapshot) -> dict[str, Node]:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 LED = frozenset({"session", "beat", "report", "leave", "attach", "detach"})
 """Calls that only the leading manager answers."""
-QUIET = 1.0
-"""Seconds between looks at whether a majority answers."""
+QUIET, CALM = 1.0, 2.0
+"""Seconds between looks at whether a majority answers: while none does, and while one does."""
 ROOM = 20.0
 """Seconds between looks at whether the store has room."""
 GRACE = 8.0
@@ -210,7 +210,7 @@ class Seat:
                 if alone:
                     _log.info("a majority of managers answers again")
                 alone = False
-            await asyncio.sleep(QUIET)
+            await asyncio.sleep(QUIET if alone else CALM)
 
     async def _keep_room(self) -> None:
         while True:

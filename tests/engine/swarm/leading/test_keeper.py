@@ -42,6 +42,7 @@ async def keeping(court: Court, alone: Manager) -> AsyncIterator[asyncio.Task[No
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "INTERVAL", 0.02)
+    monkeypatch.setattr(module, "CALM", 0.04)
 
 
 def primaries(cluster: Cluster | None) -> dict[str, int]:
