@@ -98,8 +98,8 @@ def test_events_in_their_order(desk: Desk) -> None:
 
 
 def test_listing_and_its_filters(desk: Desk) -> None:
-    desk.docker("run -d --name {name} --label tier=front -p 80 busybox sleep 1000")
-    for filters in ("label=tier=front", "status=running", f"name={desk.name}", "ancestor=busybox", "publish=80"):
+    desk.docker("run -d --name {name} --label tier=front -p 8180:80 busybox sleep 1000")
+    for filters in ("label=tier=front", "status=running", f"name={desk.name}", "ancestor=busybox", "publish=8180"):
         assert desk.name in desk.docker(f"ps --filter {filters}"), filters
     for filters in ("label=tier=back", "status=exited", "name=nobody", "publish=81"):
         assert desk.name not in desk.docker(f"ps --filter {filters}"), filters
