@@ -13,6 +13,9 @@ from bench.engines import Engine
 from bench.figures import Figure, interleaved, milliseconds
 
 CROWD = 500
+SETTLING = 0.1
+"""Seconds between two turns: what one engine still takes down behind its answer holds the kernel's lock, and would be
+waited for by the other."""
 
 
 def measure(ours: Engine, peer: Engine, rounds: int) -> list[Figure]:
@@ -47,6 +50,7 @@ def _attachments(a: Client, b: Client, rounds: int) -> list[Figure]:
         return client.timed("POST", f"/networks/att/{verb}", {"Container": "att"})
 
     def both_ways(client: Client) -> tuple[float, float]:
+        time.sleep(SETTLING)
         return attach(client, "connect"), attach(client, "disconnect")
 
     both_ways(a), both_ways(b)
