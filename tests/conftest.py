@@ -7,7 +7,7 @@ import os
 import pytest
 
 # Waiting longer costs nothing where all is well, and a crowded machine takes its time. Read when the lab is imported.
-os.environ.setdefault("FAIRLEAD_LAB_PATIENCE", "3")
+os.environ.setdefault("FAIRLEAD_LAB_PATIENCE", "2")
 
 LIVE = ("labs", "scenarios", "chaos", "cli", "clients", "engine", "effects", "lab", "properties")
 """Rooms whose files take long, longest first: workers that share the files out shall not wait for the last one."""
