@@ -19,11 +19,13 @@ from pathlib import Path
 
 import msgspec
 
-from fairlead.effects.oci.process import Exit, Stdio, ended, read_some, spawn, write_all
+from fairlead.effects.oci.process import Exit, Stdio, ended, follow_orphans, read_some, spawn, write_all
 from fairlead.model.errors import RuntimeRefused
 from fairlead.model.runtime import STDERR, STDOUT
 
 Json = dict[str, object]
+ORPHANS = "runc:["
+"""How runc calls itself inside a container, until it has become the process that was asked for."""
 
 
 class ExecProcess:
@@ -150,6 +152,8 @@ class ExecCommand:
     async def _run(self, stdio: Stdio, *options: str) -> int:
         status = await ended(spawn(self._argv(*options), self._env, stdio, folder=self._folder))
         if status != 0:
+            # Where the container dies meanwhile, runc does not wait for what it has begun.
+            follow_orphans(ORPHANS)
             raise RuntimeRefused(last_error(self._folder / "runc.log"))
         return int((self._folder / "pid").read_text())
 

@@ -16,7 +16,9 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -119,6 +121,28 @@ def collect(pidfd: int) -> int:
     if info is None:
         return NO_STATUS
     return info.si_status if info.si_code == os.CLD_EXITED else 128 + info.si_status
+
+
+def follow_orphans(prefix: str) -> None:
+    """Collect, when they end, those children of ours whose names begin so, and for whom nobody else waits. One that is
+    not collected keeps its container from ending: a PID namespace goes when all that was in it was waited for."""
+    for pid in _children():
+        with suppress(OSError):
+            if pid not in _followed and Path(f"/proc/{pid}/comm").read_text().startswith(prefix):
+                _followed.add(pid)
+                Exit(pid, partial(_forget, pid))
+
+
+_followed: set[int] = set()
+
+
+def _forget(pid: int, status: int) -> None:
+    _followed.discard(pid)
+
+
+def _children() -> list[int]:
+    lists = Path("/proc/self/task").glob("*/children")
+    return [int(pid) for each in lists for pid in each.read_text().split()]
 
 
 async def ended(pid: int) -> int:
