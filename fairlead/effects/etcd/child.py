@@ -25,7 +25,8 @@ STEADY = 30.0
 """Seconds of life after which an end counts as the first one again."""
 STOPPING = 5.0
 KEPT_LINES = 8
-REMOVED = ("member has been permanently removed", "has been removed from the cluster", "removed member")
+REMOVED = ("member has been permanently removed", "has been removed from the cluster")
+"""What a member says that was put out. Others say of it that they reject a message from a removed member."""
 
 _log = logging.getLogger("fairlead.swarm.etcd")
 

@@ -9,6 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from fairlead.effects.etcd.child import Child
+from tests.effects.etcd.house import eventually
+
 
 def test_dies_with_the_daemon(tmp_path: Path) -> None:
     daemon = subprocess.Popen([sys.executable, "-c", DAEMON, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -22,6 +27,29 @@ def test_dies_with_the_daemon(tmp_path: Path) -> None:
         assert select.select([child], [], [], 5)[0], "it lives on"
     finally:
         os.close(child)
+
+
+@pytest.mark.parametrize(
+    ("line", "out"),
+    [
+        ('{"msg":"rejected Raft message from removed member","removed-member-id":"1"}', False),
+        ('{"msg":"cannot process message from removed member","removed-member-id":"1"}', False),
+        ('{"msg":"failed to dial","error":"the member has been permanently removed from the cluster"}', True),
+    ],
+)
+async def test_only_what_a_member_says_of_itself_puts_it_out(tmp_path: Path, line: str, out: bool) -> None:
+    """A manager that took another's removal for its own gave its seat up, and the majority was lost."""
+    child = Child(lambda first: ("sh", "-c", f"echo '{line}' >&2; sleep 60"), tmp_path)
+    child.start()
+    try:
+        await eventually(lambda: said(child))
+        assert child.removed is out
+    finally:
+        await child.stop()
+
+
+async def said(child: Child) -> bool:
+    return bool(child.last_words)
 
 
 DAEMON = """
