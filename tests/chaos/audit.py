@@ -107,7 +107,11 @@ class Audit:
             yield "a container has two conmons"
 
     def _elements(self) -> Iterator[str]:
-        listed = json.loads(self._sh("nft -j list table inet fairlead"))["nftables"]
+        found = self._machine.sh("nft -j list table inet fairlead", check=False)
+        if found.returncode:
+            yield f"no table: {found.stderr.strip()}"
+            return
+        listed = json.loads(found.stdout)["nftables"]
         sets = {
             (entry.get("set") or entry.get("map"))["name"]: (entry.get("set") or entry.get("map")).get("elem", [])
             for entry in listed
@@ -117,8 +121,8 @@ class Audit:
         for name in _BRIDGE_SETS:
             yield from _difference(f"elements of {name}", bridges, set(sets[name]))
         published = {(proto, outside, address, inside) for _, proto, outside, address, inside in self._published()}
-        found = {(*key["concat"], *value["concat"]) for key, value in sets["any4"]}
-        yield from _difference("elements of any4", published, found)
+        listed_ports = {(*key["concat"], *value["concat"]) for key, value in sets["any4"]}
+        yield from _difference("elements of any4", published, listed_ports)
         for name, elements in sets.items():
             if name.startswith(("bound", "any_range", "linked", "open", "internal")) and elements:
                 yield f"set {name} should be empty: {elements}"
