@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import AsyncIterator
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from fairlead.core.balance.service import MeshBackend, MeshKey, MeshService
+from fairlead.core.balance.service import MeshKey
 from fairlead.effects.kernel import netns
 from tests.engine.networking.hosts import Hosts, hosts
-from tests.engine.networking.test_balancing_mesh import NETWORK, PUBLISHED, TARGET, TASK, end, open_ingress
+from tests.engine.networking.test_balancing_mesh import PUBLISHED, TARGET, TASK, open_everywhere, tell
 
 pytestmark = [
     pytest.mark.stock_kernel,
@@ -29,19 +28,8 @@ KEY = MeshKey(PUBLISHED, "sctp")
 async def pair(tmp_path: Path) -> AsyncIterator[Hosts]:
     """Both hosts have their end of the mesh; the task is on the second."""
     async with hosts(tmp_path, 2) as made:
-        await made.ensure(NETWORK)
-        for number, node in enumerate(made.nodes, start=2):
-            with node.inside():
-                await open_ingress(node, f"10.0.0.{number}/24")
-        with made.nodes[1].inside():
-            await made.nodes[1].put("task", ingress=TASK)
-        await made.meet("ingress")
-        ends = {str(node.address): end(node) for node in made.nodes}
-        service = MeshService(KEY, (MeshBackend(ip_address(TASK), TARGET),), service="calls")
-        for node in made.nodes:
-            with node.inside():
-                await node.engine.ingress.entrances(ends)
-                await node.engine.ingress.mesh({KEY: service})
+        await open_everywhere(made)
+        await tell(made, TASK, key=KEY)
         yield made
 
 

@@ -9,7 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -38,45 +40,39 @@ async def test_commits_that_wait_together_are_all_written(tmp_path: Path) -> Non
 
 
 def test_an_acknowledged_commit_survives_the_death_of_the_process(tmp_path: Path) -> None:
-    program = f"""
-import asyncio, os
-from pathlib import Path
-from fairlead.effects.store.sqlite import SqliteStore, _prepare
-from fairlead.model.change import Put
-async def main():
-    store = SqliteStore(Path({str(tmp_path / "state.db")!r}))
-    await store.commit([Put("network", "a", b"1")])
-    os.kill(os.getpid(), 9)
-asyncio.run(main())
-"""
-    died = subprocess.run([sys.executable, "-c", program], cwd=os.getcwd(), timeout=30, check=False)
-    assert died.returncode == -9
-    store = SqliteStore(tmp_path / "state.db")
-    assert store.load() == {"network": {"a": b"1"}}
-    store.close()
+    assert kept_over_death(tmp_path, 'await store.commit([Put("network", "a", b"1")])') == {"network": {"a": b"1"}}
 
 
 def test_what_is_written_survives_the_death_of_the_process(tmp_path: Path) -> None:
     """Also when it had no time to reach the disk."""
+    steps = """
+await store.commit([Put("network", "a", b"1")])
+os.fdatasync = lambda descriptor: threading.Event().wait()
+durable = await store.write([Put("network", "a", b"2")])
+assert not durable.done()
+"""
+    assert kept_over_death(tmp_path, steps) == {"network": {"a": b"2"}}
+
+
+def kept_over_death(folder: Path, steps: str) -> Mapping[str, Mapping[str, bytes]]:
+    """What a store has after a process took these steps on it and killed itself."""
     program = f"""
 import asyncio, os, threading
 from pathlib import Path
-from fairlead.effects.store.sqlite import SqliteStore, _prepare
+from fairlead.effects.store.sqlite import SqliteStore
 from fairlead.model.change import Put
 async def main():
-    store = SqliteStore(Path({str(tmp_path / "state.db")!r}))
-    await store.commit([Put("network", "a", b"1")])
-    os.fdatasync = lambda descriptor: threading.Event().wait()
-    durable = await store.write([Put("network", "a", b"2")])
-    assert not durable.done()
+    store = SqliteStore(Path({str(folder / "state.db")!r}))
+{indent(steps.strip(), "    ")}
     os.kill(os.getpid(), 9)
 asyncio.run(main())
 """
     died = subprocess.run([sys.executable, "-c", program], cwd=os.getcwd(), timeout=30, check=False)
     assert died.returncode == -9
-    store = SqliteStore(tmp_path / "state.db")
-    assert store.load() == {"network": {"a": b"2"}}
+    store = SqliteStore(folder / "state.db")
+    kept = store.load()
     store.close()
+    return kept
 
 
 async def test_others_write_while_the_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,30 +33,35 @@ async def world(tmp_path: Path) -> AsyncIterator[tuple[Hosts, Answerers]]:
     """Both hosts have their end of the mesh; the task is on the second."""
     with answerers() as served:
         async with hosts(tmp_path, 2) as made:
-            await made.ensure(NETWORK)
-            for number, node in enumerate(made.nodes, start=2):
-                with node.inside():
-                    await open_ingress(node, f"10.0.0.{number}/24")
-            with made.nodes[1].inside():
-                await made.nodes[1].put("task", ingress=TASK)
+            await open_everywhere(made)
             served.serve("task", made.nodes[1].ns("task"), TARGET)
-            await made.meet("ingress")
             await tell(made, TASK)
             yield made, served
+
+
+async def open_everywhere(made: Hosts) -> None:
+    """Give every host its end of the mesh, and the second a task."""
+    await made.ensure(NETWORK)
+    for number, node in enumerate(made.nodes, start=2):
+        with node.inside():
+            await open_ingress(node, f"10.0.0.{number}/24")
+    with made.nodes[1].inside():
+        await made.nodes[1].put("task", ingress=TASK)
+    await made.meet("ingress")
 
 
 async def open_ingress(node: Node, address: str) -> None:
     await node.engine.ingress.open(node.state.network("ingress"), [ip_interface(address)])
 
 
-async def tell(world: Hosts, *tasks: str) -> None:
+async def tell(world: Hosts, *tasks: str, key: MeshKey = KEY) -> None:
     ends = {str(node.address): end(node) for node in world.nodes}
     backends = tuple(MeshBackend(ip_interface(task).ip, TARGET) for task in tasks)
-    service = MeshService(KEY, backends, service="web")
+    service = MeshService(key, backends, service="web")
     for node in world.nodes:
         with node.inside():
             await node.engine.ingress.entrances(ends)
-            await node.engine.ingress.mesh({KEY: service})
+            await node.engine.ingress.mesh({key: service})
 
 
 def end(node: Node) -> Entrance:
