@@ -150,10 +150,11 @@ class ExecCommand:
         return ExecProcess(pid, terminal, {STDOUT: terminal}, terminal=True)
 
     async def _run(self, stdio: Stdio, *options: str) -> int:
-        status = await ended(spawn(self._argv(*options), self._env, stdio, folder=self._folder))
+        runc = spawn(self._argv(*options), self._env, stdio, folder=self._folder)
+        status = await ended(runc)
         if status != 0:
             # Where the container dies meanwhile, runc does not wait for what it has begun.
-            follow_orphans(ORPHANS)
+            follow_orphans(runc, ORPHANS)
             raise RuntimeRefused(last_error(self._folder / "runc.log"))
         return int((self._folder / "pid").read_text())
 

@@ -123,12 +123,14 @@ def collect(pidfd: int) -> int:
     return info.si_status if info.si_code == os.CLD_EXITED else 128 + info.si_status
 
 
-def follow_orphans(prefix: str) -> None:
-    """Collect, when they end, those children of ours whose names begin so, and for whom nobody else waits. One that is
-    not collected keeps its container from ending: a PID namespace goes when all that was in it was waited for."""
+def follow_orphans(parent: int, prefix: str) -> None:
+    """Collect, when they end, the children of ours that an ended `parent` left: those still in the session that it was
+    spawned with, and those, in sessions of their own by now, whose names begin so. One that is not collected keeps
+    its container from ending: a PID namespace goes when all that was in it was waited for."""
     for pid in _children():
         with suppress(OSError):
-            if pid not in _followed and Path(f"/proc/{pid}/comm").read_text().startswith(prefix):
+            left = os.getsid(pid) == parent or Path(f"/proc/{pid}/comm").read_text().startswith(prefix)
+            if left and pid not in _followed:
                 _followed.add(pid)
                 Exit(pid, partial(_forget, pid))
 

@@ -14,21 +14,37 @@ from fairlead.model.errors import RuntimeRefused
 from tests.support.machines import eventually
 
 FAILING = """#!/bin/sh
-"{folder}/runc:[2:INIT]" {seconds} &
-echo $! > {folder}/orphan
+cd "$(dirname "$0")"
+{command} &
+echo $! > orphan
+{until}
 exit 1
 """
+STAGE = "runc:[2:INIT]"
+BEGUN = f"until grep -qF '{STAGE}' /proc/$!/comm; do :; done"
+"""runc fails when what it began has called itself so, or before."""
 
 
-@pytest.mark.parametrize("seconds", [0, 0.5])
-async def test_nothing_is_left_that_would_keep_the_container_from_ending(tmp_path: Path, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("command", "until"),
+    [
+        (f"'./{STAGE}' 0", ""),
+        (f"'./{STAGE}' 0.5", ""),
+        (f"setsid './{STAGE}' 0.5", BEGUN),
+        ("sleep 0.5", ""),
+    ],
+    ids=["ended", "lives", "in a session of its own", "not renamed yet"],
+)
+async def test_nothing_is_left_that_would_keep_the_container_from_ending(
+    tmp_path: Path, command: str, until: str
+) -> None:
     adopt_orphans()
-    shutil.copy(shutil.which("sleep") or "", tmp_path / "runc:[2:INIT]")
+    shutil.copy(shutil.which("sleep") or "", tmp_path / STAGE)
     runtime = tmp_path / "runtime"
-    runtime.write_text(FAILING.format(folder=tmp_path, seconds=seconds))
+    runtime.write_text(FAILING.format(command=command, until=until))
     runtime.chmod(0o755)
-    command = ExecCommand((str(runtime),), tmp_path / "exec", "c1", dict(os.environ))
+    runc = ExecCommand((str(runtime),), tmp_path / "exec", "c1", dict(os.environ))
     with pytest.raises(RuntimeRefused):
-        await command.start({"terminal": False}, (False, False, False))
+        await runc.start({"terminal": False}, (False, False, False))
     orphan = Path("/proc") / (tmp_path / "orphan").read_text().strip()
     await eventually(lambda: not orphan.exists())
