@@ -61,7 +61,8 @@ class LinuxKernel:
 
     async def bury(self) -> None:
         """In a thread of its own: plans go on meanwhile."""
-        await asyncio.to_thread(self._reaper.reap)
+        if not self._reaper.at_rest():
+            await asyncio.to_thread(self._reaper.reap)
 
     async def facts(self) -> HostFacts:
         return await self._worker.run(self._facts)

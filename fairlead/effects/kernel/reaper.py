@@ -58,6 +58,11 @@ class Reaper:
             self._doomed.setdefault(ns, set()).add(name)
         self._work.set()
 
+    def at_rest(self) -> bool:
+        """Is nothing doomed, and nothing being deleted?"""
+        with self._lock:
+            return not self._doomed and not self._reaping.locked()
+
     def reap(self) -> None:
         """Delete all that is doomed now; returns when it is gone."""
         with self._reaping:

@@ -98,6 +98,8 @@ class Execs:
         made.started = True
         self._announce(made, container, f"exec_start: {_words(spec)}")
         try:
+            # It must not see, under a name of ours, the interface of a network that was just disconnected.
+            await self._context.engine.fabric.kernel.bury()
             process = await self._context.runtime.exec(self._describe(made.id, container, spec))
         except Refusal as refused:
             told = isinstance(refused, RuntimeRefused)

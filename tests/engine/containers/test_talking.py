@@ -37,6 +37,17 @@ def test_exec_by_docker_py(desk: Desk) -> None:
     assert b"".join(container.exec_run("echo streamed", stream=True).output) == b"streamed\n"
 
 
+def test_exec_sees_nothing_of_a_network_that_was_disconnected(desk: Desk) -> None:
+    desk.docker("network create {name}")
+    desk.docker("run -d --name {name} busybox sleep 1000")
+    network, container = desk.client().networks.get(desk.name), desk.client().containers.get(desk.name)
+    for _ in range(5):
+        network.connect(container)
+        assert container.exec_run("ls /sys/class/net").output == b"eth0\neth1\nlo\n"
+        network.disconnect(container)
+        assert container.exec_run("ls /sys/class/net").output == b"eth0\nlo\n"
+
+
 def test_attach_to_what_runs(desk: Desk) -> None:
     desk.docker("run -d -i --name {name} busybox cat")
     container = desk.client().containers.get(desk.name)
