@@ -25,10 +25,11 @@ from fairlead.core.drivers import names
 from fairlead.core.drivers.contract import Neighbourhood, Site
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.firewall.table import NAME, USER_NAME
-from fairlead.engine import forwarding, journal, records
-from fairlead.engine.expectation import Expectation
-from fairlead.engine.fabric import Fabric
-from fairlead.engine.sandboxes import Sandboxes
+from fairlead.engine import journal, records
+from fairlead.engine.networks import forwarding
+from fairlead.engine.fabric.expectation import Expectation
+from fairlead.engine.fabric.fabric import Fabric
+from fairlead.engine.sandboxes.sandboxes import Sandboxes
 from fairlead.model.change import Change
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Endpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fairlead.engine.names import NameServer
+from fairlead.engine.fabric.names import NameServer
 from fairlead.engine.ports import Clock, Entropy, EtcFiles, Kernel, LeaseClients, Namespaces, Ports, Store
 
 

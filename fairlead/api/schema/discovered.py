@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fairlead.engine.discovery.discovery import Discovery
     from fairlead.engine.discovery.shown import ShownPeer, ShownService, ShownTask
-    from fairlead.engine.encryption import Secured
-    from fairlead.engine.overlay import Way
+    from fairlead.engine.fabric.encryption import Secured
+    from fairlead.engine.overlays.overlays import Way
     from fairlead.model.network import Address
 
 Json = dict[str, object]

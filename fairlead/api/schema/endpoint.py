@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from fairlead.engine.views import NetworkView
+from fairlead.engine.sandboxes.views import NetworkView
 from fairlead.model.endpoint import Endpoint, EndpointSpec
 
 Json = dict[str, object]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fairlead.api.schema.ports import port_bindings_json
-from fairlead.engine.legacy_links import parse
+from fairlead.engine.fabric.legacy_links import parse
 from fairlead.model.container import (
     DEFAULT_SHM,
     MASKED_PATHS,

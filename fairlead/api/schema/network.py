@@ -8,7 +8,7 @@ import msgspec
 
 from fairlead.api.schema.endpoint import EndpointSettings, address_json, endpoint_settings_json
 from fairlead.api.schema.timestamp import rfc3339
-from fairlead.engine.views import AttachedContainer, NetworkSettingsView
+from fairlead.engine.sandboxes.views import AttachedContainer, NetworkSettingsView
 from fairlead.model.endpoint import PublishedPort
 from fairlead.model.network import Network, NetworkSpec, Pool, PoolRequest
 

@@ -10,7 +10,7 @@ from fairlead.core.containers import filters as rules
 from fairlead.core.containers.status import command_line, status_text
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.execs import Execs
-from fairlead.engine.views import NetworkSettingsView
+from fairlead.engine.sandboxes.views import NetworkSettingsView
 from fairlead.model.container import Container, Mount
 from fairlead.model.errors import Invalid, NotFound
 

@@ -11,7 +11,7 @@ from fairlead.engine import records
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.ending import Ending
 from fairlead.engine.containers.storage import Storage
-from fairlead.engine.legacy_links import parse
+from fairlead.engine.fabric.legacy_links import parse
 from fairlead.model.container import REMOVING, RESTARTING, Container
 from fairlead.model.errors import Conflict, Failed, NotFound, Refusal
 from fairlead.model.event import Event

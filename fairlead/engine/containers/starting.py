@@ -23,7 +23,7 @@ from fairlead.core.containers.options import log_limits
 from fairlead.engine.containers.context import Context
 from fairlead.engine.containers.joining import Joined, join
 from fairlead.engine.containers.storage import Storage
-from fairlead.engine.views import StartedSandbox
+from fairlead.engine.sandboxes.views import StartedSandbox
 from fairlead.model.container import RUNNING, Container, HealthState
 from fairlead.model.errors import Failed, Refusal, RuntimeRefused
 from fairlead.model.runtime import Launch, Launched, MountPoint, PrivateFile

@@ -21,7 +21,7 @@ from fairlead.engine.discovery.observed import Observed
 from fairlead.engine.discovery.outlets import Actors, Outlets
 from fairlead.engine.discovery.ports import Sockets
 from fairlead.engine.discovery.shown import ShownPeer, ShownService, shown_peers, shown_services
-from fairlead.engine.fabric import Fabric
+from fairlead.engine.fabric.fabric import Fabric
 from fairlead.engine.swarm.messages import GossipKey
 from fairlead.model.change import Put
 from fairlead.model.discovery import Presence

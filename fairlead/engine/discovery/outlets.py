@@ -19,7 +19,7 @@ from fairlead.core.dns.zone import Entry, Kind
 from fairlead.engine.discovery.balanced import Balanced, Ports, Vips, ports_followed, vips_followed
 from fairlead.engine.discovery.inheritance import Inheritance
 from fairlead.engine.discovery.ports import Balancing, Mesh, Overlays
-from fairlead.engine.names import Names
+from fairlead.engine.fabric.names import Names
 from fairlead.model.errors import Refusal
 from fairlead.model.network import Network
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from fairlead.engine.lodgings import Given
+from fairlead.engine.fabric.lodgings import Given
 from fairlead.engine.records import decode, encode
 from fairlead.engine.swarm.messages import AttachAnswer, AttachRequest, DetachRequest
 from fairlead.model.errors import Failed, NotFound, Refusal, Unavailable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fairlead.core.drivers.contract import Neighbourhood
 from fairlead.engine.locks import KeyedLocks
-from fairlead.engine.network_create import Identity, resolve
+from fairlead.engine.networks.creation import Identity, resolve
 from fairlead.engine.swarm.surroundings import Overlays
 from fairlead.engine.swarm.told import Told
 from fairlead.model.errors import Failed, NotFound

@@ -21,7 +21,7 @@ import dns.rcode
 
 from fairlead.core.dns.forward import Forwarder
 from fairlead.effects.wire.dns import ADDRESS, DnsServer
-from fairlead.engine.names import Names
+from fairlead.engine.fabric.names import Names
 from fairlead.model.dns import DnsPorts, Upstream
 from fairlead.model.endpoint import Endpoint, EndpointSpec
 from fairlead.model.network import Network

@@ -15,7 +15,7 @@ from fairlead.core.discovery.presence import Origin
 from fairlead.core.discovery.view import NetworkView
 from fairlead.core.dns.zone import Entry
 from fairlead.engine.discovery.outlets import Actors, Outlets
-from fairlead.engine.names import Names
+from fairlead.engine.fabric.names import Names
 from fairlead.model.errors import Failed
 from fairlead.model.network import Network
 from tests.core.discovery.rows import HERE, task

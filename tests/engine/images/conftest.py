@@ -19,7 +19,7 @@ from fairlead.effects.store.sqlite import SqliteStore
 from fairlead.engine.events import EventBus
 from fairlead.engine.images.images import Images
 from fairlead.engine.ports import ImageHands
-from fairlead.engine.rootfs import RootFilesystems
+from fairlead.engine.images.rootfs import RootFilesystems
 from fairlead.engine.state import State
 from fairlead.model.event import Event
 

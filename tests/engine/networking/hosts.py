@@ -16,7 +16,7 @@ from typing import Any
 
 from fairlead.core.drivers.overlay_options import VNIS
 from fairlead.effects.kernel import netns
-from fairlead.engine.expectation import Expectation
+from fairlead.engine.fabric.expectation import Expectation
 from fairlead.model.discovery import CONTAINER, Presence
 from fairlead.model.endpoint import Endpoint, EndpointSpec
 from fairlead.model.network import Address, NetworkSpec, Pool

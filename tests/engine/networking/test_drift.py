@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from fairlead.core.firewall.table import NAME
-from fairlead.engine.expectation import Expectation
+from fairlead.engine.fabric.expectation import Expectation
 from fairlead.model.endpoint import PortRequest
 from fairlead.model.network import NetworkSpec, PoolRequest
 from tests.effects.kernel.conftest import ip, run

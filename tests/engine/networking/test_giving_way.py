@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from fairlead.core.balance.service import MeshKey, MeshService
-from fairlead.engine import publish
+from fairlead.engine.fabric import publish
 from fairlead.model.endpoint import PortRequest
 from fairlead.model.errors import Refusal
 from tests.engine import builders

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.effects.kernel import netns
-from fairlead.engine.egress import NAME
+from fairlead.engine.sandboxes.egress import NAME
 from fairlead.model.endpoint import PortRequest
 from fairlead.model.errors import Failed
 from tests.effects.kernel.conftest import ip

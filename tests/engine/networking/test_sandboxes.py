@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.engine.wishes import first_attachments
+from fairlead.engine.sandboxes.wishes import first_attachments
 from fairlead.model.endpoint import EndpointSpec, PortRequest
 from fairlead.model.errors import Conflict, Failed, Invalid, NotAllowed, NotFound
 from fairlead.model.network import NetworkSpec, PoolRequest

@@ -1,0 +1,1 @@
+"""A container's whole network: raised, changed while it runs, and taken down."""
