@@ -60,14 +60,14 @@ from fairlead.effects.wire.dhcp import DhcpClients
 from fairlead.effects.wire.dns import DnsServer
 from fairlead.engine.containers.containers import Containers
 from fairlead.engine.containers.context import Hands as ContainerHands
-from fairlead.engine.networks.default import DefaultNetworks
 from fairlead.engine.engine import Engine
+from fairlead.engine.fabric.resolvers import rules_ahead
 from fairlead.engine.images.images import Images
+from fairlead.engine.images.rootfs import RootFilesystems
+from fairlead.engine.networks.default import DefaultNetworks
 from fairlead.engine.networks.scopes import NetworkScopes
 from fairlead.engine.ports import ImageHands
 from fairlead.engine.reconcile import Reconcile
-from fairlead.engine.fabric.resolvers import rules_ahead
-from fairlead.engine.images.rootfs import RootFilesystems
 from fairlead.engine.swarm.swarm import Swarm
 from fairlead.engine.system import System
 from fairlead.engine.volumes import Volumes

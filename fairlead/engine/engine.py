@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from fairlead.engine.events import EventBus
 from fairlead.engine.fabric.fabric import Fabric
-from fairlead.engine.overlays.ingress import Ingress
 from fairlead.engine.networks.networks import Networks
+from fairlead.engine.overlays.ingress import Ingress
 from fairlead.engine.overlays.overlays import Overlays
 from fairlead.engine.sandboxes.sandboxes import Sandboxes
 from fairlead.engine.state import State
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from fairlead.engine.containers.containers import Containers
     from fairlead.engine.discovery.discovery import Discovery
     from fairlead.engine.images.images import Images
+    from fairlead.engine.images.rootfs import RootFilesystems
     from fairlead.engine.networks.scopes import NetworkScopes
     from fairlead.engine.reconcile import Reconcile
-    from fairlead.engine.images.rootfs import RootFilesystems
     from fairlead.engine.swarm.swarm import Swarm
     from fairlead.engine.system import System
     from fairlead.engine.volumes import Volumes

@@ -26,9 +26,9 @@ from fairlead.core.drivers.contract import Neighbourhood, Site
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.firewall.table import NAME, USER_NAME
 from fairlead.engine import journal, records
-from fairlead.engine.networks import forwarding
 from fairlead.engine.fabric.expectation import Expectation
 from fairlead.engine.fabric.fabric import Fabric
+from fairlead.engine.networks import forwarding
 from fairlead.engine.sandboxes.sandboxes import Sandboxes
 from fairlead.model.change import Change
 from fairlead.model.container import Container

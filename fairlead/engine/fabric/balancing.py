@@ -20,10 +20,10 @@ from fairlead.core.balance.service import Backend, Turnover, VirtualService
 from fairlead.core.balance.virtual import Services, sandbox_table
 from fairlead.core.balance.ways import NAME
 from fairlead.engine.fabric.doors import Doors
+from fairlead.engine.fabric.wiring import Wiring
 from fairlead.engine.host import Host
 from fairlead.engine.ports import Kernel
 from fairlead.engine.state import State
-from fairlead.engine.fabric.wiring import Wiring
 from fairlead.model.config import IPVS, NFT
 from fairlead.model.errors import Failed
 from fairlead.model.network import Address

@@ -15,9 +15,9 @@ from fairlead.core.balance import mesh
 from fairlead.core.balance.near import Legs
 from fairlead.core.balance.service import Entrance, MeshBackend, MeshKey, MeshService, Turnover
 from fairlead.core.balance.ways import NAME
+from fairlead.engine.fabric.wiring import Wiring
 from fairlead.engine.ports import Kernel
 from fairlead.engine.state import State
-from fairlead.engine.fabric.wiring import Wiring
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.network import Address, Network
 from fairlead.model.plan import Plan

@@ -16,9 +16,9 @@ from fairlead.core.drivers import overlay_options
 from fairlead.core.drivers.overlay_underlay import SOURCES, silence
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.overlay import esp
+from fairlead.engine.fabric.remotes import Remotes
 from fairlead.engine.host import Host
 from fairlead.engine.ports import Kernel
-from fairlead.engine.fabric.remotes import Remotes
 from fairlead.engine.state import State
 from fairlead.model.errors import Refusal
 from fairlead.model.network import SWARM, Address

@@ -6,24 +6,24 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from fairlead.core.drivers.bridge_options import HOST_BINDING
-from fairlead.engine.fabric.balancing import Balancing
 from fairlead.engine.blame import blamed
+from fairlead.engine.events import EventBus
+from fairlead.engine.fabric.balancing import Balancing
 from fairlead.engine.fabric.claims import Claims
 from fairlead.engine.fabric.encryption import Encryption
 from fairlead.engine.fabric.etc import Etc
-from fairlead.engine.events import EventBus
-from fairlead.engine.host import Host
 from fairlead.engine.fabric.host_ports import HostPorts
 from fairlead.engine.fabric.leasing import Leasing
-from fairlead.engine.locks import KeyedLocks
 from fairlead.engine.fabric.lodgings import Lodgings
 from fairlead.engine.fabric.names import Names
 from fairlead.engine.fabric.publish import SERVICE, Publisher
 from fairlead.engine.fabric.remotes import Remotes
 from fairlead.engine.fabric.resolvers import Resolvers
-from fairlead.engine.state import State
 from fairlead.engine.fabric.upkeep import Upkeep
 from fairlead.engine.fabric.wiring import Wiring
+from fairlead.engine.host import Host
+from fairlead.engine.locks import KeyedLocks
+from fairlead.engine.state import State
 from fairlead.engine.world import World
 from fairlead.model.config import EVERY_IPV4, DaemonConfig
 from fairlead.model.container import Container

@@ -14,11 +14,10 @@ from dataclasses import replace
 from fairlead.core.drivers.contract import Neighbourhood
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine import journal
-from fairlead.engine.networks import forwarding
-from fairlead.engine.networks import filtering
 from fairlead.engine.fabric.claims import names_of
 from fairlead.engine.fabric.fabric import Fabric
 from fairlead.engine.fabric.lodgings import as_asked
+from fairlead.engine.networks import filtering, forwarding
 from fairlead.engine.networks.creation import Ground, Identity, resolve
 from fairlead.engine.networks.filtering import LIST_FILTERS, PRUNE_FILTERS, Filters
 from fairlead.engine.sandboxes.sandboxes import Sandboxes

@@ -21,11 +21,11 @@ from fairlead.core.balance.mesh_roster import Mesh, News
 from fairlead.core.balance.service import Entrance, MeshKey, Turnover
 from fairlead.core.balance.ways import FAMILY, NAME
 from fairlead.engine import records
-from fairlead.engine.sandboxes import egress
 from fairlead.engine.fabric.fabric import Fabric
 from fairlead.engine.fabric.publish import holds
-from fairlead.engine.sandboxes.start import SandboxStart
+from fairlead.engine.sandboxes import egress
 from fairlead.engine.sandboxes.sandboxes import Sandboxes
+from fairlead.engine.sandboxes.start import SandboxStart
 from fairlead.model.attachment import Attachment
 from fairlead.model.container import Container, ContainerSpec
 from fairlead.model.endpoint import Endpoint, EndpointSpec, PublishedPort

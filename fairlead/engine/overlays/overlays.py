@@ -18,13 +18,13 @@ from fairlead.core.drivers import overlay_options, overlay_underlay
 from fairlead.core.drivers.contract import Neighbourhood
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine import records
-from fairlead.engine.sandboxes import egress
 from fairlead.engine.fabric.encryption import Secured
 from fairlead.engine.fabric.expectation import Expectation
 from fairlead.engine.fabric.fabric import Fabric
+from fairlead.engine.fabric.upkeep import written_anew
 from fairlead.engine.networks.networks import Networks
 from fairlead.engine.overlays.path_mtu import Paths
-from fairlead.engine.fabric.upkeep import written_anew
+from fairlead.engine.sandboxes import egress
 from fairlead.model.change import Delete, Put
 from fairlead.model.discovery import Presence
 from fairlead.model.errors import Conflict, Failed, Refusal

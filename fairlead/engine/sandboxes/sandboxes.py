@@ -12,14 +12,14 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 from fairlead.engine import journal, records
-from fairlead.engine.sandboxes import egress
 from fairlead.engine.blame import blamed
 from fairlead.engine.fabric.etc import Written
 from fairlead.engine.fabric.fabric import Fabric
 from fairlead.engine.fabric.legacy_links import Link
-from fairlead.engine.sandboxes.linking import Linking
+from fairlead.engine.sandboxes import egress
 from fairlead.engine.sandboxes.change import SandboxChange
 from fairlead.engine.sandboxes.lease import SandboxLease
+from fairlead.engine.sandboxes.linking import Linking
 from fairlead.engine.sandboxes.start import Placed, SandboxStart
 from fairlead.engine.sandboxes.stop import SandboxStop
 from fairlead.engine.sandboxes.views import NetworkSettingsView, NetworkView, StartedSandbox

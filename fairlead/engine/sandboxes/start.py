@@ -11,9 +11,9 @@ from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine import journal, records
 from fairlead.engine.fabric.claims import Place, gives_names
 from fairlead.engine.fabric.fabric import Fabric
-from fairlead.engine.ports import Writing
 from fairlead.engine.fabric.publish import requests_of
 from fairlead.engine.fabric.resolvers import PORTS_AHEAD
+from fairlead.engine.ports import Writing
 from fairlead.model.attachment import Attachment, Attachments
 from fairlead.model.change import Change
 from fairlead.model.container import Container

@@ -22,11 +22,11 @@ from fairlead.effects.store.sqlite import SqliteStore
 from fairlead.effects.wire.dhcp import DhcpClients
 from fairlead.effects.wire.dns import DnsServer
 from fairlead.engine import records
-from fairlead.engine.networks.default import DefaultNetworks
 from fairlead.engine.engine import Engine
 from fairlead.engine.fabric.expectation import Expectation
-from fairlead.engine.reconcile import Reconcile
 from fairlead.engine.fabric.resolvers import rules_ahead
+from fairlead.engine.networks.default import DefaultNetworks
+from fairlead.engine.reconcile import Reconcile
 from fairlead.engine.world import World
 from fairlead.model.config import DaemonConfig
 from fairlead.model.container import Container
