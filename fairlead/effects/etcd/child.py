@@ -2,17 +2,22 @@
 
 The kernel kills it when the daemon's main thread ends (`setpriv --pdeathsig`, prctl(2)): a manager that was killed
 must not go on voting behind the back of the one that starts in its place, and whose data it holds.
+
+While nothing happens etcd wakes up thirty times a second for timers of its own, and Go's runtime another two hundred
+times to look whether there is something to do. The slack that its timers are given lets the kernel serve many of them
+with one waking: half of an idle member's processor time. What comes in by a socket is not delayed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,6 +30,9 @@ STEADY = 30.0
 """Seconds of life after which an end counts as the first one again."""
 STOPPING = 5.0
 KEPT_LINES = 8
+SLACK = 10_000_000
+"""Nanoseconds by which its timers may be late: little beside a heartbeat."""
+_PR_SET_TIMERSLACK = 29
 REMOVED = ("member has been permanently removed", "has been removed from the cluster")
 """What a member says that was put out. Others say of it that they reject a message from a removed member."""
 
@@ -93,7 +101,8 @@ class Child:
         (self._folder / SOCKET).unlink(missing_ok=True)
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         try:
-            pid = process.spawn(argv, environment(os.environ), process.Stdio(stderr=write_end), folder=self._folder)
+            with _leisurely():
+                pid = process.spawn(argv, environment(os.environ), process.Stdio(stderr=write_end), folder=self._folder)
         except OSError as error:
             os.close(read_end)
             self._lines.append(f"setpriv cannot be started: {error.strerror}")
@@ -138,6 +147,18 @@ class Child:
         _log.debug("etcd: %s", text)
         if any(part in text for part in REMOVED):
             self.removed = True
+
+
+@contextlib.contextmanager
+def _leisurely() -> Iterator[None]:
+    """A process that is started herein inherits the slack of this thread's timers (prctl(2)): no other way gives it to
+    all threads of a program."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_PR_SET_TIMERSLACK, SLACK, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(_PR_SET_TIMERSLACK, 0, 0, 0, 0)  # back to the thread's own
 
 
 def _words(line: bytes) -> str:

@@ -22,6 +22,10 @@ LARGEST_REQUEST = 8 << 20
 HISTORY = "10000"
 """Revisions that watches may go back; also the log entries between snapshots of it."""
 
+PROCESSORS = "2"
+"""On which it runs at once, unless the daemon's own GOMAXPROCS says otherwise: one that writes and one that answers.
+With more an idle member takes more time and memory, and a member is not what bounds a manager."""
+
 _UNSUPPORTED = {"aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386", "riscv64": "riscv64"}
 """Machines on which etcd 3.4 starts only if it is told to, in Go's words."""
 
@@ -78,7 +82,7 @@ def command(how: ConsensusStart, places: Places, *, first: bool) -> Sequence[str
 
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """etcd would take any ETCD_* of the daemon's environment for settings of its own."""
+    """What etcd starts with. It would take any ETCD_* of the daemon's environment for settings of its own."""
     kept = {name: value for name, value in inherited.items() if not name.startswith("ETCD_")}
     machine = _UNSUPPORTED.get(platform.machine())
-    return kept | ({"ETCD_UNSUPPORTED_ARCH": machine} if machine else {})
+    return {"GOMAXPROCS": PROCESSORS} | kept | ({"ETCD_UNSUPPORTED_ARCH": machine} if machine else {})

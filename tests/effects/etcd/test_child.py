@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.effects.etcd.child import Child
+from fairlead.effects.etcd.child import SLACK, Child
 from tests.effects.etcd.house import eventually
 
 
@@ -44,6 +44,18 @@ async def test_only_what_a_member_says_of_itself_puts_it_out(tmp_path: Path, lin
     try:
         await eventually(lambda: said(child))
         assert child.removed is out
+    finally:
+        await child.stop()
+
+
+async def test_its_timers_may_be_late_and_the_daemons_may_not(tmp_path: Path) -> None:
+    """Half of an idle member's processor time is woken up for."""
+    own = Path("/proc/self/timerslack_ns").read_text()
+    child = Child(lambda first: ("sleep", "60"), tmp_path)
+    child.start()
+    try:
+        assert int(Path(f"/proc/{child.pid}/timerslack_ns").read_text()) == SLACK
+        assert Path("/proc/self/timerslack_ns").read_text() == own
     finally:
         await child.stop()
 
