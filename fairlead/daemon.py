@@ -60,6 +60,7 @@ from fairlead.effects.wire.dhcp import DhcpClients
 from fairlead.effects.wire.dns import DnsServer
 from fairlead.engine.containers.containers import Containers
 from fairlead.engine.containers.context import Hands as ContainerHands
+from fairlead.engine.containers.context import Parts as ContainerParts
 from fairlead.engine.engine import Engine
 from fairlead.engine.fabric.resolvers import rules_ahead
 from fairlead.engine.images.images import Images
@@ -140,7 +141,6 @@ async def open_engine(config: DaemonConfig, running: AsyncExitStack) -> Engine:
     running.push_async_callback(engine.overlays.close)
     _provide_swarm(engine, documents)
     running.push_async_callback(_close_discovery, engine)
-    engine.system = System(engine, LinuxHost(config.data_root, config.hostname))
     await _furnish(engine, documents, running)
     await _settle(engine, documents, running)
     return engine
@@ -178,16 +178,18 @@ async def _furnish(engine: Engine, documents: Documents, running: AsyncExitStack
     layers, roots = Layers(root, blobs, doomed), Rootfs(root, doomed)
     running.callback(layers.close)
     running.callback(roots.close)
-    engine.images = Images(engine, ImageHands(blobs, layers, roots, Archives(), Registry(root)))
+    engine.images = Images(engine.memory, ImageHands(blobs, layers, roots, Archives(), Registry(root)))
     engine.images.load_state(documents)
     engine.rootfs = RootFilesystems(engine.images, roots)
     await engine.rootfs.keep_only(engine.state.containers)
-    engine.volumes = Volumes(engine, VolumeFiles(root, doomed))
+    engine.volumes = Volumes(engine.memory, VolumeFiles(root, doomed))
     engine.volumes.load_state(documents)
+    engine.system = System(engine.memory, engine.images, LinuxHost(root, engine.config.hostname))
     runtime = OciRuntime(engine.config.exec_root)
     logs = LogFiles(root / "containers", lambda container: log_limits(container.spec), runtime.reopen_log)
     hands = ContainerHands(runtime, logs, ContainerFileSystem(), PrivateFiles(engine.config.exec_root / "private"))
-    engine.containers = Containers(engine, hands)
+    parts = ContainerParts(engine.sandboxes, engine.images, engine.rootfs, engine.volumes, engine.system)
+    engine.containers = Containers(engine.memory, parts, hands)
     running.callback(engine.containers.close)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fairlead.engine.events import EventBus
 from fairlead.engine.fabric.fabric import Fabric
+from fairlead.engine.memory import Memory
 from fairlead.engine.networks.networks import Networks
 from fairlead.engine.overlays.ingress import Ingress
 from fairlead.engine.overlays.overlays import Overlays
@@ -41,13 +42,10 @@ class Engine:
     reconcile: Reconcile
 
     def __init__(self, config: DaemonConfig, world: World) -> None:
-        self.config = config
-        self.world = world
-        self.clock, self.entropy, self.store = world.clock, world.entropy, world.store
-        self.kernel, self.namespaces, self.ports = world.kernel, world.namespaces, world.ports
-        self.state = State()
-        self.events = EventBus(world.clock)
-        self.fabric = Fabric(config, world, self.state, self.events)
+        self.config, self.state, self.store = config, State(), world.store
+        self.clock, self.entropy, self.events = world.clock, world.entropy, EventBus(world.clock)
+        self.memory = Memory(config, self.state, self.store, self.events, self.clock, self.entropy)
+        self.fabric = Fabric(self.memory, world)
         self.sandboxes = Sandboxes(self.fabric)
         self.networks = Networks(self.fabric, self.sandboxes)
         self.overlays = Overlays(self.fabric, self.networks)

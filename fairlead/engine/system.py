@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.engine.event_filters import wanted_by
+from fairlead.engine.images.images import Images
+from fairlead.engine.memory import Memory
 from fairlead.engine.ports import Host
 from fairlead.model.config import DaemonConfig
 from fairlead.model.container import PAUSED
 from fairlead.model.event import Event
 from fairlead.model.system import Census, HostDescription
 
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
-
 
 class System:
-    def __init__(self, engine: Engine, host: Host) -> None:
-        self._engine, self._host = engine, host
+    def __init__(self, memory: Memory, images: Images, host: Host) -> None:
+        self._memory, self._images, self._host = memory, images, host
 
     @property
     def host(self) -> HostDescription:
@@ -28,17 +26,17 @@ class System:
 
     @property
     def config(self) -> DaemonConfig:
-        return self._engine.config
+        return self._memory.config
 
     def now(self) -> int:
         """Wall clock, ns since the epoch."""
-        return self._engine.clock.now()
+        return self._memory.clock.now()
 
     def census(self) -> Census:
-        states = [container.state for container in self._engine.state.containers.values()]
+        states = [container.state for container in self._memory.state.containers.values()]
         paused = sum(state.status == PAUSED for state in states)
         running = sum(state.running for state in states) - paused
-        return Census(running, paused, len(states) - running - paused, self._engine.images.count())
+        return Census(running, paused, len(states) - running - paused, self._images.count())
 
     def network_drivers(self) -> list[str]:
         return sorted(DRIVERS)
@@ -59,7 +57,7 @@ class System:
 
     def listeners(self) -> int:
         """Clients that watch events."""
-        return self._engine.events.listeners
+        return self._memory.events.listeners
 
     def warnings(self) -> list[str]:
         """What an operator should know about this host, as `docker info` prints it."""
@@ -83,4 +81,4 @@ class System:
         self, since: int | None, until: int | None, filters: Mapping[str, Iterable[str]]
     ) -> AsyncGenerator[Event, None]:
         """Past and coming events; times are ns since the epoch. The names of filters have been checked."""
-        return self._engine.events.subscribe(since, until, wanted_by(filters))
+        return self._memory.events.subscribe(since, until, wanted_by(filters))

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fairlead.core.volumes.rules import LIST_FILTERS, PRUNE_FILTERS, check, matches, prunable, wants_dangling
 from fairlead.engine import records
 from fairlead.engine.locks import KeyedLocks
+from fairlead.engine.memory import Memory
 from fairlead.engine.ports import VolumeFiles, VolumePart
 from fairlead.model.container import Container
 from fairlead.model.errors import Conflict, NotFound
 from fairlead.model.event import Event
 from fairlead.model.volume import ANONYMOUS_LABEL, LOCAL, Volume
-
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
 
 __all__ = ["LIST_FILTERS", "PRUNE_FILTERS", "Volumes"]
 
@@ -30,8 +27,8 @@ _NOTHING: Mapping[str, str] = {}
 class Volumes:
     """Verbs on the same volume take turns. All refusals have Docker's words."""
 
-    def __init__(self, engine: Engine, files: VolumeFiles) -> None:
-        self._engine, self._files = engine, files
+    def __init__(self, memory: Memory, files: VolumeFiles) -> None:
+        self._memory, self._files = memory, files
         self._volumes: dict[str, Volume] = {}
         self._opened: dict[str, set[str]] = {}
         self._turns = KeyedLocks()
@@ -66,7 +63,7 @@ class Volumes:
 
     def users(self, name: str) -> Sequence[Container]:
         """Containers that have the volume, running or not."""
-        return [container for container in self._engine.state.containers.values() if _has(container, name)]
+        return [container for container in self._memory.state.containers.values() if _has(container, name)]
 
     async def size(self, name: str) -> int:
         """The bytes of all its files."""
@@ -83,7 +80,7 @@ class Volumes:
     ) -> Volume:
         """The volume of that name, made unless it is there; without a name a new anonymous one."""
         if not name:
-            name, labels = self._engine.entropy.local_id(), {**labels, ANONYMOUS_LABEL: ""}
+            name, labels = self._memory.entropy.local_id(), {**labels, ANONYMOUS_LABEL: ""}
         async with self._turns.of(name):
             known = self._volumes.get(name)
             if known is not None and driver in ("", known.driver):
@@ -91,9 +88,9 @@ class Volumes:
             check(name, driver or LOCAL, options)
             self._files.make(name)
             volume = Volume(
-                name, str(self._files.mountpoint(name)), self._engine.clock.now(), LOCAL, dict(labels), dict(options)
+                name, str(self._files.mountpoint(name)), self._memory.clock.now(), LOCAL, dict(labels), dict(options)
             )
-            await self._engine.store.commit([records.put(volume)])
+            await self._memory.store.commit([records.put(volume)])
             self._volumes[name] = volume
         self._announce("create", volume)
         return volume
@@ -108,7 +105,7 @@ class Volumes:
             if users := self.users(name):
                 ids = ", ".join(container.id for container in users)
                 raise Conflict(f"remove {name}: volume is in use - [{ids}]")
-            await self._engine.store.commit([records.delete(volume)])
+            await self._memory.store.commit([records.delete(volume)])
             del self._volumes[name]
             self._files.discard(name)
         self._announce("destroy", volume)
@@ -131,8 +128,8 @@ class Volumes:
             await self.remove(volume.name, force=True)
             removed.append(volume.name)
             reclaimed += size
-        time = self._engine.clock.now()
-        self._engine.events.publish(Event("volume", "prune", "", time, {"reclaimed": str(reclaimed)}))
+        time = self._memory.clock.now()
+        self._memory.events.publish(Event("volume", "prune", "", time, {"reclaimed": str(reclaimed)}))
         return removed, reclaimed
 
     async def mount(self, name: str, container_id: str) -> Path:
@@ -168,8 +165,8 @@ class Volumes:
             await self._files.populate(place, rootfs, directory)
 
     def _announce(self, action: str, volume: Volume, **attributes: str) -> None:
-        event = Event("volume", action, volume.name, self._engine.clock.now(), {"driver": volume.driver, **attributes})
-        self._engine.events.publish(event)
+        event = Event("volume", action, volume.name, self._memory.clock.now(), {"driver": volume.driver, **attributes})
+        self._memory.events.publish(event)
 
 
 def _has(container: Container, name: str) -> bool:

@@ -126,7 +126,6 @@ class ImageRoutes:
 
     async def commit(self, request: Request) -> Answer:
         body = request.json(CommitBody) if request.body not in (b"", b"null", b"null\n") else None
-        container = self._engine.state.container(request.query.get("container", ""))
         repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
         wishes = CommitWishes(
             name=f"{repository}:{tag}" if repository and tag else repository,
@@ -136,7 +135,7 @@ class ImageRoutes:
             config=body.config() if body else None,
         )
         pause = request.flag("pause", default=True)
-        image = await self._engine.images.commit(container, wishes, pause)
+        image = await self._engine.containers.commit(request.query.get("container", ""), wishes, pause)
         return json_response({"Id": image.id}, 201)
 
     async def distribution(self, request: Request) -> Answer:

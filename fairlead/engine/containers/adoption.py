@@ -66,7 +66,7 @@ class Adoption:
             if container is None or not container.state.pid:
                 log.info("discarding an unfinished start", extra={"container": survivor.container_id})
                 await context.runtime.discard(survivor.container_id)
-                await context.engine.sandboxes.stop(survivor.container_id)
+                await context.sandboxes.stop(survivor.container_id)
             elif survivor.monitor_pid and not survivor.started:
                 await context.runtime.start(survivor.container_id)
         except Refusal as refusal:

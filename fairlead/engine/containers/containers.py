@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairlead.engine.containers.adoption import Adoption
-from fairlead.engine.containers.context import Context, Hands
+from fairlead.engine.containers.committing import Committing
+from fairlead.engine.containers.context import Context, Hands, Parts
 from fairlead.engine.containers.creation import Creation
 from fairlead.engine.containers.ending import Ending
 from fairlead.engine.containers.execs import Execs
@@ -20,13 +21,11 @@ from fairlead.engine.containers.storage import Storage
 from fairlead.engine.containers.streams import Streams
 from fairlead.engine.containers.updating import Updating
 from fairlead.engine.containers.waiting import CONDITIONS, NEXT_EXIT, NOT_RUNNING, REMOVED
-from fairlead.model.container import Container
+from fairlead.engine.memory import Memory
 from fairlead.model.errors import Invalid
 
 if TYPE_CHECKING:
     import asyncio
-
-    from fairlead.engine.engine import Engine
 
 __all__ = ["NEXT_EXIT", "NOT_RUNNING", "REMOVED", "Containers"]
 
@@ -34,8 +33,8 @@ __all__ = ["NEXT_EXIT", "NOT_RUNNING", "REMOVED", "Containers"]
 class Containers:
     """Each attribute is a verb (see the part it comes from) or a part with several."""
 
-    def __init__(self, engine: Engine, hands: Hands) -> None:
-        context = self._context = Context(engine, hands)
+    def __init__(self, memory: Memory, parts: Parts, hands: Hands) -> None:
+        context = self._context = Context(memory, parts, hands)
         storage = Storage(context)
         self._ending = Ending(context, storage)
         starting = Starting(context, storage)
@@ -60,6 +59,7 @@ class Containers:
         self.pause, self.unpause = lifecycle.pause, lifecycle.unpause
         self.remove, self.unlink, self.prune = removal.remove, removal.unlink, removal.prune
         self.update = Updating(context).update
+        self.commit = Committing(context, lifecycle).commit
         self.streams = Streams(context)
         self.listing = Listing(context, self.execs)
         self.observing = Observing(context)
@@ -74,10 +74,6 @@ class Containers:
         if condition == NOT_RUNNING and not container.state.running:
             return container.state.exit_code, future
         return None, future
-
-    def committed(self, container: Container, image_id: str, name: str, comment: str) -> None:
-        """An image was made of it."""
-        self._context.announce(container, "commit", comment=comment, imageID=image_id, imageRef=name)
 
     async def adopt(self) -> None:
         """At boot, after the networks are reconciled: take over what runs, start what shall run."""

@@ -28,15 +28,15 @@ class Creation:
 
     async def create(self, name: str, spec: ContainerSpec) -> tuple[str, tuple[str, ...]]:
         """Create a container; its id and warnings. Raises Refusal and changes nothing."""
-        engine = self._context.engine
+        context = self._context
         spec = replace(spec, network=replace(spec.network, mode=self._lasting_mode(spec.network.mode)))
-        check(spec, bool(self._context.runtime.init_program))
-        check_processors(spec.resources, engine.system.host.cpus)
-        check_join(spec, self._context.state)
+        check(spec, bool(context.runtime.init_program))
+        check_processors(spec.resources, context.system.host.cpus)
+        check_join(spec, context.state)
         if not spec.image and not spec.cmd:
             raise Invalid("no command specified")
-        image = engine.images.get(spec.image)
-        container_id = engine.entropy.local_id()
+        image = context.images.get(spec.image)
+        container_id = context.entropy.local_id()
         name = self._reserve(name, container_id)
         try:
             return await self._create(container_id, name, spec, image)
@@ -57,13 +57,13 @@ class Creation:
     ) -> tuple[str, tuple[str, ...]]:
         context = self._context
         container = self._describe(container_id, name, spec, image)
-        network_warnings = await context.engine.sandboxes.prepare_create(container)
+        context.sandboxes.check(container)
         container = replace(container, mounts=await self._storage.resolve(container, image))
         context.logs.make_folder(container_id)
         await context.store.commit([records.put(container)])
         context.state.put_container(container)
         context.announce(container, "create")
-        return container_id, (*warnings(spec), *network_warnings)
+        return container_id, warnings(spec)
 
     def _describe(self, container_id: str, name: str, spec: ContainerSpec, image: Image) -> Container:
         merged = merge(spec, image.config)
@@ -90,7 +90,7 @@ class Creation:
         """Take a name for a container that is being made. Raises Invalid for a bad one, Conflict for one in use."""
         name = name.removeprefix("/")
         if not name:
-            name = suggest(self._context.engine.entropy.number, lambda wanted: self._holder(wanted) is not None)
+            name = suggest(self._context.entropy.number, lambda wanted: self._holder(wanted) is not None)
         check_name(name)
         holder = self._holder(name)
         if holder is not None:
@@ -115,7 +115,7 @@ class Creation:
         try:
             async with context.turns.of(container.id):
                 renamed = await context.change(container.id, lambda current: replace(current, name=name))
-                await context.engine.sandboxes.rename(renamed)
+                await context.sandboxes.rename(renamed)
         finally:
             del self._reserved[name]
         context.announce(renamed, "rename", oldName=f"/{container.name}")

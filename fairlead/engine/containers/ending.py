@@ -111,7 +111,7 @@ class Ending:
         context = self._context
         for what, step in (
             ("the process", context.runtime.clear(container.id)),
-            ("the network", context.engine.sandboxes.stop(container.id)),
+            ("the network", context.sandboxes.stop(container.id)),
             ("the mounts", self._storage.close(container)),
         ):
             try:

@@ -58,7 +58,7 @@ class Execs:
         _check_running(container)
         if not spec.cmd:
             raise Invalid("No exec command specified")
-        made = Exec(self._context.engine.entropy.local_id(), container.id, spec)
+        made = Exec(self._context.entropy.local_id(), container.id, spec)
         self._execs[made.id] = made
         self._announce(made, container, f"exec_create: {_words(spec)}")
         return made.id
@@ -99,7 +99,7 @@ class Execs:
         self._announce(made, container, f"exec_start: {_words(spec)}")
         try:
             # It must not see, under a name of ours, the interface of a network that was just disconnected.
-            await self._context.engine.fabric.kernel.bury()
+            await self._context.sandboxes.settled()
             process = await self._context.runtime.exec(self._describe(made.id, container, spec))
         except Refusal as refused:
             told = isinstance(refused, RuntimeRefused)
@@ -120,7 +120,7 @@ class Execs:
             exec_id=exec_id,
             container=container,
             spec=spec,
-            rootfs=str(self._context.engine.rootfs.merged(container.id)),
+            rootfs=str(self._context.rootfs.merged(container.id)),
             env=process_environment((*container.env, *spec.env), hostname, spec.tty, self._links(container)),
             workdir=spec.working_dir or container.workdir,
             user=spec.user or container.user,
@@ -129,7 +129,7 @@ class Execs:
     def _links(self, container: Container) -> tuple[str, ...]:
         """What the process is told of linked containers, as far as they run."""
         try:
-            return self._context.engine.sandboxes.link_environment(container)
+            return self._context.sandboxes.link_environment(container)
         except Refusal:
             return ()
 

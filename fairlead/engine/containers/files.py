@@ -77,9 +77,9 @@ class ContainerFiles:
     async def changes(self, reference: str) -> Sequence[FileChange]:
         """What the container has written over its image."""
         container = self._context.state.container(reference)
-        engine = self._context.engine
+        rootfs = self._context.rootfs
         return await self._context.files.changes(
-            engine.rootfs.upper(container.id), engine.rootfs.lower_directories(container.image_id)
+            rootfs.upper(container.id), rootfs.lower_directories(container.image_id)
         )
 
     async def _put_away(self, container: Container) -> None:

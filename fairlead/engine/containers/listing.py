@@ -77,10 +77,10 @@ class Listing:
 
     async def with_sizes(self, view: ContainerView) -> ContainerView:
         """The same with sizes; walks the container's files, so only when asked for."""
-        engine = self._context.engine
-        written = await self._context.files.size(engine.rootfs.upper(view.container.id))
-        image = engine.images.find(view.container.image_id)
-        return replace(view, sizes=Sizes(written, written + (engine.images.size(image) if image else 0)))
+        context = self._context
+        written = await context.files.size(context.rootfs.upper(view.container.id))
+        image = context.images.find(view.container.image_id)
+        return replace(view, sizes=Sizes(written, written + (context.images.size(image) if image else 0)))
 
     def list(self, every: bool, limit: int, filters: Filters) -> list[ContainerView]:
         """Newest first; without `every`, `limit` or a status filter only those that run."""
@@ -90,7 +90,7 @@ class Listing:
         every = every or bool(filters.get("before") or filters.get("since"))
         newest_first = sorted(self._context.state.containers.values(), key=lambda item: item.created, reverse=True)
         found: list[ContainerView] = []
-        links = self._context.engine.sandboxes.linked_names()
+        links = self._context.sandboxes.linked_names()
         for container in newest_first:
             if (every or container.state.running) and wanted(self._seen(container, filters)):
                 status = status_text(container.state, self._context.clock.now())
@@ -103,7 +103,7 @@ class Listing:
     def _view(self, container: Container) -> ContainerView:
         shown = _Shown(
             container,
-            self._context.engine.sandboxes.settings(container),
+            self._context.sandboxes.settings(container),
             tuple([self._source(mount) for mount in container.mounts]),
             self._image_name(container),
             tuple(self._execs.of(container.id)),
@@ -131,18 +131,18 @@ class Listing:
         )
 
     def _root(self, container: Container) -> dict[str, str]:
-        roots = self._context.engine.rootfs
+        roots = self._context.rootfs
         return {"MergedDir": str(roots.merged(container.id)), "UpperDir": str(roots.upper(container.id))}
 
     def _source(self, mount: Mount) -> str:
         if mount.kind != "volume":
             return mount.source
-        volume = self._context.engine.volumes.find(mount.source)
+        volume = self._context.volumes.find(mount.source)
         return volume.mountpoint if volume else ""
 
     def _image_name(self, container: Container) -> str:
         """The name it was made with, as long as that still means the same image; else the image's id."""
-        image = self._context.engine.images.find(container.spec.image)
+        image = self._context.images.find(container.spec.image)
         return container.spec.image if image is not None and image.id == container.image_id else container.image_id
 
     def _seen(self, container: Container, filters: Filters) -> rules.Seen:
@@ -150,7 +150,7 @@ class Listing:
         networks: set[str] = set()
         published: set[str] = set()
         if "network" in filters or "publish" in filters:
-            settings = self._context.engine.sandboxes.settings(container)
+            settings = self._context.sandboxes.settings(container)
             networks = {name for view in settings.networks for name in (view.name, view.network_id)}
             shown = (port for ports in settings.ports.values() for port in ports or ())
             published = {f"{port.host_port}/{port.protocol}" for port in shown}
@@ -162,12 +162,12 @@ class Listing:
         result: list[str] = []
         while image_id and image_id not in result:
             result.append(image_id)
-            image = self._context.engine.images.find(image_id)
+            image = self._context.images.find(image_id)
             image_id = image.parent if image else ""
         return result
 
     def _image_id(self, reference: str) -> str:
-        image = self._context.engine.images.find(reference)
+        image = self._context.images.find(reference)
         return image.id if image else ""
 
     def _created_of(self, reference: str) -> int:

@@ -45,7 +45,7 @@ class Removal:
         if not reference:
             raise Conflict("Conflict, cannot remove the default link name of the container")
         container = self._context.state.container(reference)
-        sandboxes = self._context.engine.sandboxes
+        sandboxes = self._context.sandboxes
         async with self._context.turns.of(container.id):
             container = self._context.state.container(container.id)
             network = container.spec.network
@@ -78,11 +78,11 @@ class Removal:
         """From here on only forward: what a crash leaves is a container marked as being removed, finished at boot."""
         context = self._context
         container = await context.change_state(container.id, lambda state: replace(state, status=REMOVING))
-        await context.engine.sandboxes.stop(container.id)
+        await context.sandboxes.stop(container.id)
         await self._storage.close(container)
-        await context.engine.rootfs.remove(container.id)
+        await context.rootfs.remove(container.id)
         await context.logs.remove_folder(container.id)
-        await context.store.commit([records.delete(container), *context.engine.sandboxes.removal(container.id)])
+        await context.store.commit([records.delete(container), *context.sandboxes.removal(container.id)])
         context.state.drop_container(container.id)
         context.consoles.give_up(container.id)
         for hook in self.on_remove:
@@ -106,14 +106,14 @@ class Removal:
         for container in list(self._context.state.containers.values()):
             if container.state.running or not prunable(container, filters, now):
                 continue
-            size = await self._context.files.size(self._context.engine.rootfs.upper(container.id))
+            size = await self._context.files.size(self._context.rootfs.upper(container.id))
             try:
                 await self.remove(container.id)
             except Refusal:
                 continue
             removed.append(container.id)
             freed += size
-        self._context.engine.events.publish(Event("container", "prune", "", now, {"reclaimed": str(freed)}))
+        self._context.events.publish(Event("container", "prune", "", now, {"reclaimed": str(freed)}))
         return removed, freed
 
 

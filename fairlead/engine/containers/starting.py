@@ -62,7 +62,7 @@ class Starting:
     async def _launch(self, container: Container, private: Sequence[PrivateFile]) -> Container:
         context = self._context
         joined = join(container, context.state, self._shm_of)
-        opening, wiring = self._storage.open(container), context.engine.sandboxes.start(container)
+        opening, wiring = self._storage.open(container), context.sandboxes.start(container)
         (rootfs, mounts), sandbox = await _both(opening, wiring)
         mounts = (*mounts, *context.private.give(container.id, private))
         launch = self._describe(container, str(rootfs), mounts, sandbox, joined)
@@ -102,7 +102,7 @@ class Starting:
         )
 
     def _shm_of(self, container_id: str) -> Path:
-        return self._context.engine.config.exec_root / "containers" / container_id / "shm"
+        return self._context.config.exec_root / "containers" / container_id / "shm"
 
     async def _record(self, container: Container, sandbox: StartedSandbox, launched: Launched) -> Container:
         now = self._context.clock.now()
@@ -129,7 +129,7 @@ class Starting:
         context = self._context
         context.consoles.give_up(container.id)
         await context.runtime.discard(container.id)
-        await context.engine.sandboxes.stop(container.id)
+        await context.sandboxes.stop(container.id)
         await self._storage.close(container)
         context.private.take_back(container.id)
         at_rest = container.state.status if not container.state.running else "exited"

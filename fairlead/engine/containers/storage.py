@@ -17,7 +17,6 @@ from fairlead.model.runtime import FileRoot, MountPoint
 class Storage:
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._engine = context.engine
         self._parts: dict[str, list[VolumePart]] = {}
 
     async def resolve(self, container: Container, image: Image) -> tuple[Mount, ...]:
@@ -53,14 +52,14 @@ class Storage:
         if mount.kind != VOLUME:
             return mount
         try:
-            volume = await self._engine.volumes.ensure(mount.source, mount.driver, mount.driver_opts, mount.labels)
+            volume = await self._context.volumes.ensure(mount.source, mount.driver, mount.driver_opts, mount.labels)
         except NotFound as missing:
             raise Invalid(missing.message) from missing  # as above: the driver is missing, not the image
         return replace(mount, source=volume.name, driver=volume.driver)
 
     async def open(self, container: Container) -> tuple[Path, tuple[MountPoint, ...]]:
         """Mount the root and everything that goes into it. On failure `close` clears up."""
-        rootfs = await self._engine.rootfs.mount(container.id, container.image_id)
+        rootfs = await self._context.rootfs.mount(container.id, container.image_id)
         points = []
         for mount in container.mounts:
             if mount.kind == BIND:
@@ -71,7 +70,7 @@ class Storage:
 
     async def _open_volume(self, container_id: str, mount: Mount, rootfs: Path) -> Path:
         """Where the volume is, or the wanted part of it: that is held until the container's mounts are closed."""
-        volumes = self._engine.volumes
+        volumes = self._context.volumes
         place = await volumes.mount(mount.source, container_id)
         if mount.subpath:
             part = volumes.part(mount.source, mount.subpath)
@@ -85,20 +84,20 @@ class Storage:
         """Unmount everything; idempotent."""
         for part in self._parts.pop(container.id, ()):
             part.close()
-        await self._engine.rootfs.unmount(container.id)
+        await self._context.rootfs.unmount(container.id)
         for mount in container.mounts:
             if mount.kind == VOLUME:
-                await self._engine.volumes.unmount(mount.source, container.id)
+                await self._context.volumes.unmount(mount.source, container.id)
 
     async def remove_anonymous(self, container: Container) -> None:
         """`rm -v`: volumes that nobody named go with their container, unless another uses them."""
         for mount in container.mounts:
-            if mount.kind == VOLUME and self._engine.volumes.is_anonymous(mount.source):
-                await self._engine.volumes.remove_unused(mount.source)
+            if mount.kind == VOLUME and self._context.volumes.is_anonymous(mount.source):
+                await self._context.volumes.remove_unused(mount.source)
 
     async def root_for_files(self, container: Container) -> FileRoot:
         """Where `docker cp` looks: the process's own view while it runs, else the root with its mounts."""
         if container.state.pid:
-            return FileRoot(container.state.pid, self._engine.rootfs.merged(container.id))
+            return FileRoot(container.state.pid, self._context.rootfs.merged(container.id))
         rootfs, mounts = await self.open(container)
         return FileRoot(0, rootfs, tuple(mount for mount in mounts if mount.kind == BIND))

@@ -45,5 +45,5 @@ class Updating:
                 raise Invalid("Restart policy cannot be updated because AutoRemove is enabled for the container")
             spec = replace(spec, restart=policy)
         check(spec, init_available=True)
-        check_processors(spec.resources, self._context.engine.system.host.cpus)
+        check_processors(spec.resources, self._context.system.host.cpus)
         return replace(container, spec=spec)

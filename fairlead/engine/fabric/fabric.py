@@ -7,7 +7,6 @@ from ipaddress import ip_address
 
 from fairlead.core.drivers.bridge_options import HOST_BINDING
 from fairlead.engine.blame import blamed
-from fairlead.engine.events import EventBus
 from fairlead.engine.fabric.balancing import Balancing
 from fairlead.engine.fabric.claims import Claims
 from fairlead.engine.fabric.encryption import Encryption
@@ -23,9 +22,9 @@ from fairlead.engine.fabric.upkeep import Upkeep
 from fairlead.engine.fabric.wiring import Wiring
 from fairlead.engine.host import Host
 from fairlead.engine.locks import KeyedLocks
-from fairlead.engine.state import State
+from fairlead.engine.memory import Memory
 from fairlead.engine.world import World
-from fairlead.model.config import EVERY_IPV4, DaemonConfig
+from fairlead.model.config import EVERY_IPV4
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Endpoint, PortRequest, PublishedPort
 from fairlead.model.event import Event
@@ -36,14 +35,13 @@ from fairlead.model.sandbox import Sandbox
 class Fabric:
     """`turns` are the locks of containers: verbs that change one container's sandbox wait for each other."""
 
-    def __init__(self, config: DaemonConfig, world: World, state: State, events: EventBus) -> None:
-        self.config = config
-        self.clock, self.entropy, self.store = world.clock, world.entropy, world.store
+    def __init__(self, memory: Memory, world: World) -> None:
+        config, state = self.config, self.state = memory.config, memory.state
+        self.clock, self.entropy, self.store = memory.clock, memory.entropy, memory.store
         self.kernel, self.namespaces, self.ports = world.kernel, world.namespaces, world.ports
-        self.state = state
         self.host = Host(world.kernel, config.netns_dir)
         self.host_ports = HostPorts()
-        self.claims = Claims(state, world.entropy, self.host_ports)
+        self.claims = Claims(state, memory.entropy, self.host_ports)
         self.leasing = Leasing(world.leases)
         self.publisher = Publisher(self.host_ports, world.ports)
         self.wiring = Wiring(state, self.host)
@@ -57,7 +55,7 @@ class Fabric:
         self.etc = Etc(config, world.etc)
         self.lodgings = Lodgings(state)
         self.turns = KeyedLocks()
-        self._events = events
+        self._events = memory.events
 
     async def publish(
         self, endpoint: Endpoint, requests: Sequence[PortRequest], container: Container

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fairlead.core.images.manifest import Descriptor, parse_platform
 from fairlead.core.images.select import LIST_FILTERS
@@ -14,14 +12,12 @@ from fairlead.engine.images.bringing import CommitWishes, ImportWishes
 from fairlead.engine.images.library import Library
 from fairlead.engine.images.listing import HistoryView, ImageDetails, ImageView
 from fairlead.engine.images.removing import PRUNE_FILTERS
+from fairlead.engine.memory import Memory
 from fairlead.engine.ports import ImageHands
-from fairlead.model.container import RUNNING, Container
-from fairlead.model.errors import Invalid, NotFound, Refusal
+from fairlead.model.container import Container
+from fairlead.model.errors import Invalid, NotFound
 from fairlead.model.image import Image, Layer, Platform, Progress, RegistryAuth, Removed
 from fairlead.model.reference import is_tag, parse_reference
-
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
 
 __all__ = ["LIST_FILTERS", "PRUNE_FILTERS", "Images"]
 
@@ -31,9 +27,8 @@ Filters = Mapping[str, Sequence[str]]
 class Images:
     """All refusals have Docker's words. Whatever is returned has been committed."""
 
-    def __init__(self, engine: Engine, hands: ImageHands) -> None:
-        self._engine = engine
-        self._library = Library(engine, hands)
+    def __init__(self, memory: Memory, hands: ImageHands) -> None:
+        self._library = Library(memory, hands)
         self._catalogue = self._library.catalogue
 
     def load_state(self, documents: Mapping[str, Mapping[str, bytes]]) -> None:
@@ -96,25 +91,9 @@ class Images:
     async def import_image(self, stream: AsyncIterator[bytes], source: str, wishes: ImportWishes) -> Image:
         return await bringing.import_image(self._library, stream, source, wishes)
 
-    async def commit(self, container: Container, wishes: CommitWishes, pause: bool = True) -> Image:
-        """`pause`: a running container stands still meanwhile."""
-        still = pause and container.state.status == RUNNING and await self._hold(container.id)
-        try:
-            image = await bringing.commit(self._library, container, wishes)
-        finally:
-            if still:
-                with suppress(Refusal):
-                    await self._engine.containers.unpause(container.id)
-        self._engine.containers.committed(container, image.id, wishes.name, wishes.message)
-        return image
-
-    async def _hold(self, container_id: str) -> bool:
-        """Pause a container; False when it has just ended, and stands still for ever."""
-        try:
-            await self._engine.containers.pause(container_id)
-        except Refusal:
-            return False
-        return True
+    async def commit(self, container: Container, wishes: CommitWishes) -> Image:
+        """An image of what the container wrote. One that runs should stand still meanwhile."""
+        return await bringing.commit(self._library, container, wishes)
 
     def load(self, stream: AsyncIterator[bytes], platform: str = "") -> AsyncIterator[Progress]:
         wanted = parse_platform(platform, self._library.hands.registry.host)

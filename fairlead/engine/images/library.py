@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fairlead.core.images.config import parse_config
 from fairlead.core.images.moment import rfc3339
 from fairlead.engine.images.catalogue import Catalogue, Stored
 from fairlead.engine.images.shelf import Hold, Shelf
 from fairlead.engine.locks import KeyedLocks
+from fairlead.engine.memory import Memory
 from fairlead.engine.ports import ImageHands
 from fairlead.model.errors import Invalid
 from fairlead.model.event import Event
 from fairlead.model.image import Image, Tag
 from fairlead.model.reference import Reference
-
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
 
 
 class Library:
@@ -28,13 +25,13 @@ class Library:
     `pulls` makes those who pull the same reference take turns: the second finds what the first brought.
     """
 
-    def __init__(self, engine: Engine, hands: ImageHands) -> None:
-        self.hands, self.state = hands, engine.state
-        self.catalogue = Catalogue(engine.store)
+    def __init__(self, memory: Memory, hands: ImageHands) -> None:
+        self.hands, self.state = hands, memory.state
+        self.catalogue = Catalogue(memory.store)
         self.shelf = Shelf(self.catalogue, hands.layers, hands.blobs)
         self.lock = asyncio.Lock()
         self.pulls = KeyedLocks()
-        self._clock, self._events = engine.clock, engine.events
+        self._clock, self._events = memory.clock, memory.events
 
     def now(self) -> int:
         """ns since the epoch."""

@@ -49,8 +49,8 @@ class Sandboxes:
 
     # --- what a container wants -------------------------------------------------------------------
 
-    async def prepare_create(self, container: Container) -> tuple[str, ...]:
-        """Check everything a container wants of the network; changes nothing. Returns warnings.
+    def check(self, container: Container) -> None:
+        """Check everything a container wants of the network; changes nothing.
 
         Raises `Refusal` with Docker's words for conflicting options, bad addresses and missing links.
         """
@@ -63,7 +63,6 @@ class Sandboxes:
         self._linking.check(container)
         self._fabric.etc.extra_lines(container, self._host_gateway() or _SOME_GATEWAY)
         self._fabric.etc.wishes(container)
-        return ()
 
     def attachments(self, container: Container) -> Attachments:
         """What the container wants now, with networks by name as far as they exist."""
@@ -122,6 +121,10 @@ class Sandboxes:
     def link_environment(self, container: Container) -> tuple[str, ...]:
         """The variables that `--link` gives a container now. Raises `Failed` when a linked one does not run."""
         return _environment(self._linking.resolve(container))
+
+    async def settled(self) -> None:
+        """Returns when no interface of a network that was disconnected is left in any sandbox."""
+        await self._fabric.kernel.bury()
 
     async def stop(self, container_id: str) -> None:
         """Take everything of a container's sandbox away again. Idempotent; only the store can refuse."""

@@ -180,7 +180,7 @@ class Entering:
 
     async def _whereabouts(self, asked: Whereabouts, towards: str = "") -> Whereabouts:
         """Resolved. `towards` is a manager: the address that leads there is this node's, unless it was told another."""
-        facts = await self._engine.kernel.facts()
+        facts = await self._engine.fabric.kernel.facts()
         own = [pool.subnet for network in self._engine.state.networks.values() for pool in network.pools]
         listen = whereabouts.listening(asked.listen, facts.held)
         data_path = whereabouts.data_path(asked.data_path, facts.held)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -19,8 +18,10 @@ from fairlead.effects.store.sqlite import SqliteStore
 from fairlead.engine.events import EventBus
 from fairlead.engine.images.images import Images
 from fairlead.engine.images.rootfs import RootFilesystems
+from fairlead.engine.memory import Memory
 from fairlead.engine.ports import ImageHands
 from fairlead.engine.state import State
+from fairlead.model.config import DaemonConfig
 from fairlead.model.event import Event
 
 
@@ -44,10 +45,9 @@ class Host:
         self.layers = Layers(self.root, self.blobs, self.doomed)
         self.roots = Rootfs(self.root, self.doomed)
         hands = ImageHands(self.blobs, self.layers, self.roots, Archives(), Registry(self.root))
-        engine = SimpleNamespace(
-            store=self.store, clock=self.clock, entropy=SystemEntropy(), events=self.events, state=self.state
-        )
-        self.images = Images(cast(Any, engine), hands)
+        config = DaemonConfig(hosts=(), data_root=self.root, exec_root=self.root)
+        self.memory = Memory(config, self.state, self.store, self.events, self.clock, SystemEntropy())
+        self.images = Images(self.memory, hands)
         self.rootfs = RootFilesystems(self.images, self.roots)
 
     def stop(self) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import tarfile
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
-from fairlead.effects.clock import SystemEntropy
 from fairlead.effects.oci.volumes import VolumeFiles
 from fairlead.engine.images.bringing import ImportWishes
 from fairlead.engine.volumes import Volumes
@@ -22,10 +19,7 @@ FIRST, SECOND = "1" * 64, "2" * 64
 
 @pytest.fixture
 def volumes(host: Host) -> Volumes:
-    engine = SimpleNamespace(
-        store=host.store, clock=host.clock, entropy=SystemEntropy(), events=host.events, state=host.state
-    )
-    return Volumes(cast(Any, engine), VolumeFiles(host.root, host.doomed))
+    return Volumes(host.memory, VolumeFiles(host.root, host.doomed))
 
 
 def container(container_id: str, volume: str, status: str = "running") -> Container:

@@ -213,7 +213,7 @@ class House:
 
     async def add(self, container: Container) -> Container:
         """A container that exists and does not run."""
-        await self.sandboxes.prepare_create(container)
+        self.sandboxes.check(container)
         await self._store.commit([records.put(container)])
         self.state.put_container(container)
         return container
