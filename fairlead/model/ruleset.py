@@ -244,6 +244,15 @@ class SetPayload:
     value: Scalar | Selector
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A statement of somebody else's rule in a shape that nobody here reads; never written. `decides`: it may settle
+    what becomes of the packet, else it only asks or takes note."""
+
+    text: str
+    decides: bool = False
+
+
 Statement = (
     Match
     | InSet
@@ -261,6 +270,7 @@ Statement = (
     | LimitOver
     | Notrack
     | SetPayload
+    | Unread
     | Verdict
 )
 

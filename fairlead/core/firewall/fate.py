@@ -13,11 +13,11 @@ later packets pass `state="established"` and the packet as it looks after transl
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from fairlead.core.firewall.interpret import ACCEPT, Flow, Moment, Position, run_base
+from fairlead.core.firewall.interpret import ACCEPT, Doubt, Flow, Moment, Position, Step, Undo, run_base
 from fairlead.core.firewall.lookup import Contents, UnknownShapeError
-from fairlead.core.firewall.packet import LOOPBACK_LINK, Host, Packet
+from fairlead.core.firewall.packet import LOOPBACK_LINK, Host, Packet, Stack
 from fairlead.model.ruleset import Chain, Element, Table
 
 HERE = "here"
@@ -38,6 +38,9 @@ __all__ = [
     "Host",
     "Packet",
     "Ruleset",
+    "Stack",
+    "Step",
+    "Undo",
     "UnknownShapeError",
     "follow",
 ]
@@ -46,14 +49,19 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class Fate:
     """`verdict` is "accept", "drop" or "reject". `end` is the link that an accepted packet leaves by, or HERE.
-    `packet` is how it looks at its end, `trace` the rules that applied, in order, `flow` what its connection is
+    `packet` is how it looks at its end, `steps` the rules that applied, in order, `flow` what its connection is
     remembered by."""
 
     verdict: str
     end: str
     packet: Packet
-    trace: tuple[str, ...]
+    steps: tuple[Step, ...]
     flow: Flow = field(default_factory=Flow)
+
+    @property
+    def trace(self) -> tuple[str, ...]:
+        """The steps in words."""
+        return tuple(map(str, self.steps))
 
     @property
     def arrives(self) -> bool:
@@ -66,10 +74,10 @@ class Ruleset:
     def __init__(self, *loaded: tuple[Table, Iterable[Element]]) -> None:
         self._tables = tuple((table, Contents(table, elements)) for table, elements in loaded)
 
-    def at(self, hook: str, device: str, trace: list[str]) -> Sequence[tuple[Position, Chain]]:
+    def at(self, hook: str, device: str, trace: list[Step]) -> Sequence[tuple[Position, Chain]]:
         """The base chains of a hook in the order in which the kernel asks them, without those of other devices."""
         found = [
-            (Position(table, contents, trace), chain)
+            (Position(hook, table, contents, trace), chain)
             for table, contents in self._tables
             for chain in table.chains
             if chain.hook == hook and chain.device in ("", device)
@@ -81,10 +89,21 @@ class _StoppedError(Exception):
     """A chain dropped or rejected the packet."""
 
 
-def follow(packet: Packet, iif: str, rules: Ruleset, host: Host, state: str = NEW, flow: Flow | None = None) -> Fate:
-    """The fate of `packet` that arrives on link `iif`, or with "" is sent by a process of `host`."""
-    moment = Moment(packet, host, iif, "", state, frozenset(), flow or Flow(port=packet.dport))
-    trace: list[str] = []
+def follow(
+    packet: Packet,
+    iif: str,
+    rules: Ruleset,
+    host: Stack,
+    state: str = NEW,
+    flow: Flow | None = None,
+    doubt: Doubt | None = None,
+    undo: Undo | None = None,
+) -> Fate:
+    """The fate of `packet` that arrives on link `iif`, or with "" is sent by a process of `host`. With `doubt` what
+    cannot be read is asked about, where it is a condition; everything else still raises UnknownShapeError. `undo` is
+    given for the answer to a packet that `host` translated."""
+    moment = Moment(packet, host, iif, "", state, frozenset(), flow or Flow(port=packet.dport), doubt, undo)
+    trace: list[Step] = []
     try:
         end = _arrive(moment, rules, trace) if iif else _send(moment, rules, trace)
     except _StoppedError as stopped:
@@ -92,7 +111,7 @@ def follow(packet: Packet, iif: str, rules: Ruleset, host: Host, state: str = NE
     return Fate(ACCEPT, end, moment.packet, tuple(trace), moment.flow)
 
 
-def _arrive(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
+def _arrive(moment: Moment, rules: Ruleset, trace: list[Step]) -> str:
     _hook("ingress", moment, rules, trace)
     _hook("prerouting", moment, rules, trace)
     if moment.host.is_local(moment.packet.destination):
@@ -105,7 +124,7 @@ def _arrive(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
     return _leave(moment, rules, trace)
 
 
-def _send(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
+def _send(moment: Moment, rules: Ruleset, trace: list[Step]) -> str:
     """A packet of the host's own; one for the host itself comes back over loopback, already translated."""
     moment.oif = _way(moment)
     _hook("output", moment, rules, trace)
@@ -121,20 +140,23 @@ def _send(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
 
 
 def _way(moment: Moment) -> str:
-    return moment.host.route(moment.packet.destination, moment.packet.mark)
+    return moment.host.way(moment.packet, moment.iif)
 
 
-def _leave(moment: Moment, rules: Ruleset, trace: list[str]) -> str:
+def _leave(moment: Moment, rules: Ruleset, trace: list[Step]) -> str:
     """Through the last hooks, by the link where the packet is led now."""
     _hook("postrouting", moment, rules, trace)
     _hook("egress", moment, rules, trace)
     return moment.oif
 
 
-def _hook(hook: str, moment: Moment, rules: Ruleset, trace: list[str]) -> None:
+def _hook(hook: str, moment: Moment, rules: Ruleset, trace: list[Step]) -> None:
     kind = "snat" if hook in ("postrouting", "input") else "dnat"
     looped = hook == "prerouting" and moment.iif == LOOPBACK_LINK
+    waiting = moment.undo is not None and hook in _UNDONE
     for position, chain in rules.at(hook, moment.oif if hook == "egress" else moment.iif, trace):
+        if waiting and chain.priority >= _UNDONE[hook]:
+            waiting = _take_back(hook, moment)
         settled = moment.state != NEW or kind in moment.status or looped
         if chain.kind == "nat" and settled:
             continue
@@ -143,3 +165,20 @@ def _hook(hook: str, moment: Moment, rules: Ruleset, trace: list[str]) -> None:
             raise _StoppedError(verdict)
         if hook == "output" and chain.kind in ("nat", "route"):
             moment.oif = _way(moment)
+    if waiting:
+        _take_back(hook, moment)
+
+
+_DSTNAT, _SRCNAT = -100, 100
+_UNDONE = {"prerouting": _DSTNAT, "output": _DSTNAT, "input": _SRCNAT, "postrouting": _SRCNAT}
+"""At which priority of each hook connection tracking translates."""
+
+
+def _take_back(hook: str, moment: Moment) -> bool:
+    """Translate one end of an answer back; False, since it is done."""
+    undo = moment.undo
+    if undo is not None and _UNDONE[hook] == _DSTNAT:
+        moment.packet = replace(moment.packet, destination=undo.destination, dport=undo.dport)
+    elif undo is not None:
+        moment.packet = replace(moment.packet, source=undo.source, sport=undo.sport)
+    return False

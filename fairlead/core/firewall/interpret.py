@@ -6,12 +6,12 @@ is read until a verdict; `return`, or the end, goes back to the rule after the j
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from fairlead.core.firewall.lookup import Contents, UnknownShapeError, covers
-from fairlead.core.firewall.packet import ICMP_OF, LOCALHOST, WITH_PORTS, Host, Packet
+from fairlead.core.firewall.packet import ICMP_OF, LOCALHOST, WITH_PORTS, Packet, Stack
 from fairlead.model.network import Address
 from fairlead.model.ruleset import (
     Chain,
@@ -23,6 +23,8 @@ from fairlead.model.ruleset import (
     DnatTo,
     Fib,
     InSet,
+    Jhash,
+    LimitOver,
     MapLookup,
     Masquerade,
     Match,
@@ -41,6 +43,7 @@ from fairlead.model.ruleset import (
     SnatTo,
     Statement,
     Table,
+    Unread,
     Verdict,
     VerdictMap,
 )
@@ -65,35 +68,73 @@ class Flow:
     turn: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What connection tracking makes of an answer's ends in a stack that translated the packet it answers: where the
+    first packet came from, and what it was sent to."""
+
+    destination: Address
+    dport: int
+    source: Address
+    sport: int
+
+
+Doubt = Callable[[str], bool]
+"""Asked whether conditions apply that nobody can read: whoever follows a packet with it looks at both ways."""
+
+
 @dataclass(slots=True)
 class Moment:
     """A packet at a hook: what rules see, and what they change. `iif` and `oif` are "" where there is none."""
 
     packet: Packet
-    host: Host
+    host: Stack
     iif: str
     oif: str
     state: str
     status: frozenset[str]
     flow: Flow
+    doubt: Doubt | None = None
+    undo: Undo | None = None
 
     def translate(self, kind: str, packet: Packet) -> None:
         self.packet, self.status = packet, self.status | {kind}
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Where in the ruleset we are: a table, its contents, and what has been matched so far."""
+class Step:
+    """A rule that applied, or with `rule` "" the policy of a chain; `packet` is how it looked then."""
 
+    hook: str
+    family: str
+    table: str
+    chain: str
+    rule: str
+    verdict: str
+    packet: Packet
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.chain}: {self.rule or f'policy {self.verdict}'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where in the ruleset we are: a hook, a table, its contents, and what has been matched so far."""
+
+    hook: str
     table: Table
     contents: Contents
-    trace: list[str]
+    trace: list[Step]
 
     def chain(self, name: str) -> Chain:
         found = next((chain for chain in self.table.chains if chain.name == name), None)
         if found is None:
             raise UnknownShapeError(f"table {self.table.name} has no chain {name}")
         return found
+
+    def note(self, chain: Chain, rule: str, verdict: str, moment: Moment) -> None:
+        table = self.table
+        self.trace.append(Step(self.hook, table.family, table.name, chain.name, rule, verdict, moment.packet))
 
 
 class _FailedMatchError(Exception):
@@ -103,7 +144,11 @@ class _FailedMatchError(Exception):
 def run_base(position: Position, chain: Chain, moment: Moment) -> str:
     """The verdict of a base chain: accept, drop or reject."""
     verdict = _run(position, chain, moment)
-    return chain.policy if verdict in (CONTINUE, RETURN) else verdict
+    if verdict not in (CONTINUE, RETURN):
+        return verdict
+    if chain.policy != ACCEPT:
+        position.note(chain, "", chain.policy, moment)
+    return chain.policy
 
 
 def _run(position: Position, chain: Chain, moment: Moment) -> str:
@@ -119,16 +164,45 @@ def _run(position: Position, chain: Chain, moment: Moment) -> str:
 def _apply(position: Position, chain: Chain, rule: Rule, moment: Moment) -> str:
     """The verdict of one rule. A goto never comes back here: what its chain leaves open is open at our end too."""
     try:
-        verdicts = [verdict for statement in rule.statements if (verdict := _do(position, statement, moment))]
+        verdicts = _carry_out(position, rule, moment)
     except _FailedMatchError:
         return CONTINUE
-    position.trace.append(f"{position.table.name} {chain.name}: {rule.comment or 'unnamed rule'}")
+    position.note(chain, rule.comment or "unnamed rule", verdicts[0].kind if verdicts else CONTINUE, moment)
     for verdict in verdicts:
         if verdict.kind in ("jump", "goto"):
             inner = _run(position, position.chain(verdict.chain), moment)
             return RETURN if verdict.kind == "goto" and inner == CONTINUE else inner
         return verdict.kind
     return CONTINUE
+
+
+def _carry_out(position: Position, rule: Rule, moment: Moment) -> list[Verdict]:
+    """What the statements of a rule say, from left to right. Conditions that cannot be read are asked about where there
+    is somebody to ask, and only before something that would have an effect."""
+    verdicts: list[Verdict] = []
+    doubts: list[str] = []
+    for statement in rule.statements:
+        if doubts and not _is_condition(statement) and moment.doubt is not None:
+            _require(moment.doubt("; ".join(doubts)))
+            doubts.clear()
+        try:
+            verdict = _do(position, statement, moment)
+        except UnknownShapeError as unknown:
+            if moment.doubt is None or not _is_condition(statement):
+                raise
+            doubts.append(str(unknown))
+            continue
+        if verdict is not None:
+            verdicts.append(verdict)
+    _require(not doubts)
+    return verdicts
+
+
+def _is_condition(statement: Statement) -> bool:
+    """It only asks, or does nothing that a packet's fate could show."""
+    if isinstance(statement, Unread):
+        return not statement.decides
+    return isinstance(statement, Match | InSet | LimitOver | Counter | Notrack | ClampMss)
 
 
 def _do(position: Position, statement: Statement, moment: Moment) -> Verdict | None:
@@ -154,6 +228,8 @@ def _do(position: Position, statement: Statement, moment: Moment) -> Verdict | N
             moment.packet = _written(target, written, moment.packet)
         case Counter() | Notrack() | ClampMss():
             pass
+        case Unread(text):
+            raise UnknownShapeError(text)
         case _:
             raise UnknownShapeError(f"no meaning is known for {statement!r}")
     return None
@@ -232,11 +308,15 @@ def _look(selector: Selector, moment: Moment) -> Scalar:
             return _tracked(selector, moment)
         case Numgen(_, modulus):
             return moment.flow.turn % modulus
+        case Jhash(_, modulus) if moment.doubt is not None:
+            return moment.flow.turn % modulus
     raise UnknownShapeError(f"no meaning is known for {selector!r}")
 
 
 def _tracked(selector: Ct, moment: Moment) -> Scalar:
     match selector.key:
+        case "state":
+            return moment.state
         case "mark":
             return moment.flow.mark
         case "direction":

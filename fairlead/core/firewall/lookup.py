@@ -45,6 +45,8 @@ def covers(value: Value, scalar: Scalar) -> bool:
         return _order(value.low) <= _order(scalar) <= _order(value.high)
     if isinstance(value, IPv4Network | IPv6Network):
         return isinstance(scalar, IPv4Address | IPv6Address) and scalar in value
+    if isinstance(value, str) and isinstance(scalar, str) and value.endswith("*"):
+        return scalar.startswith(value[:-1])
     return value == scalar
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import Protocol
 
 from fairlead.model.network import Address, Subnet
 
@@ -37,6 +38,28 @@ class Packet:
         return self.destination.version
 
 
+class Stack(Protocol):
+    """The part of a namespace's network stack that rules and hooks ask: its addresses and its routes."""
+
+    def holder(self, address: Address) -> str:
+        """The link that has `address`; every loopback address is lo's."""
+        ...
+
+    def is_local(self, address: Address) -> bool: ...
+
+    def route(self, address: Address, mark: int = 0) -> str:
+        """The link that a packet to `address` leaves by; "" when there is none."""
+        ...
+
+    def way(self, packet: Packet, iif: str) -> str:
+        """The same for a whole packet that came by `iif` ("" for the stack's own)."""
+        ...
+
+    def address_on(self, link: str, version: int) -> Address | None:
+        """The address that the host sends from on `link`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """Links with their addresses, routes beside the connected ones, and the link of the default route ("" for none).
@@ -66,6 +89,10 @@ class Host:
         connected = [(own.network, link) for link, held in self.links.items() for own in held]
         fitting = [(net, link) for net, link in (*connected, *self.routes.items()) if address in net]
         return max(fitting, key=lambda found: found[0].prefixlen)[1] if fitting else self.uplink
+
+    def way(self, packet: Packet, iif: str) -> str:
+        """The same for a packet, whatever it came by."""
+        return self.route(packet.destination, packet.mark)
 
     def address_on(self, link: str, version: int) -> Address | None:
         """The address that the host sends from on `link`."""

@@ -47,7 +47,8 @@ _LOWER_UP = 0x10000
 @dataclass(frozen=True, slots=True)
 class SeenLink:
     """A link in the kernel's terms: `master` and `parent` are indexes, `info` what its kind says of it; `carries` tells
-    whether the other end is up as well."""
+    whether the other end is up as well, and `peer_space` is this namespace's number for the one that its other end
+    is in (-1: here)."""
 
     index: int
     name: str
@@ -60,8 +61,12 @@ class SeenLink:
     alias: str
     group: int
     kind: str
-    peer_elsewhere: bool
+    peer_space: int
     info: bytes
+
+    @property
+    def peer_elsewhere(self) -> bool:
+        return self.peer_space >= 0
 
     @property
     def data(self) -> Mapping[int, bytes]:
@@ -93,7 +98,7 @@ def read_link(payload: bytes) -> SeenLink:
         alias=read_text(found.get(links.ALIAS, b"")),
         group=read_u32(found.get(links.GROUP, _ZERO)),
         kind=read_text(pick(info, 0, _KIND).get(links.KIND, b"")),
-        peer_elsewhere=_LINK_NETNSID in found,
+        peer_space=read_u32(found[_LINK_NETNSID]) if _LINK_NETNSID in found else -1,
         info=info,
     )
 

@@ -7,11 +7,12 @@ exists, so further messages follow in the same datagram; they address the link b
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from struct import Struct, pack
 
-from fairlead.effects.kernel.attributes import attribute, be16, hardware, nested, text, u8, u16, u32
+from fairlead.effects.kernel.attributes import attribute, be16, hardware, nested, parse, text, u8, u16, u32
 from fairlead.effects.kernel.netlink import NEW, Message
 from fairlead.model.network import Address
 from fairlead.model.plan import PortBlock
@@ -72,7 +73,7 @@ MACVLAN_FLAGS = {"": 0, "nopromisc": 1}
 IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
 IPVLAN_FLAGS = {"": 0, "bridge": 0, "private": 1, "vepa": 2}
 
-_NEWNSID, _NSID, _NSID_FD = 88, 1, 3
+_NEWNSID, _GETNSID, _NSID, _NSID_FD = 88, 90, 1, 3
 _VETH_PEER = 1
 _VLAN_ID = 1
 _VXLAN_ID, _VXLAN_LINK, _VXLAN_LOCAL, _VXLAN_LEARNING, _VXLAN_PROXY, _VXLAN_PORT = 1, 3, 4, 7, 11, 15
@@ -213,3 +214,14 @@ def number_namespace(descriptor: int) -> Message:
 def delete_group(group: int) -> Message:
     """Remove every link of a group at once: one grace period for all of them."""
     return Message(DELLINK, 0, _ANY + u32(GROUP, group))
+
+
+def ask_namespace_number(descriptor: int) -> Message:
+    """Which id a namespace has here, if any (RTM_GETNSID)."""
+    return Message(_GETNSID, 0, b"\0\0\0\0" + u32(_NSID_FD, descriptor))
+
+
+def read_namespace_number(payload: bytes) -> int:
+    """-1 for none."""
+    found = parse(payload, 4).get(_NSID, b"\xff\xff\xff\xff")
+    return int.from_bytes(found, sys.byteorder, signed=True)
