@@ -68,9 +68,13 @@ class Bundle:
     def pid(self) -> int:
         return self._number("pid") or 0
 
+    def last_monitor_pid(self) -> int:
+        """The pid that conmon had, 0 if there was none: valid while nobody has collected it."""
+        return self._number("conmon.pid") or 0
+
     def monitor_pid(self) -> int:
         """conmon's pid if it still runs and is this container's, else 0: a pid alone may have been given away."""
-        pid = self._number("conmon.pid") or 0
+        pid = self.last_monitor_pid()
         return pid if pid and self._is_ours(pid) else 0
 
     def _is_ours(self, pid: int) -> bool:

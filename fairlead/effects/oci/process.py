@@ -81,20 +81,31 @@ def _or_null(descriptor: Redirect) -> int:
 
 
 class Exit:
-    """The end of one process, awaited through its pidfd.
+    """The end of one process, awaited through its pidfd. One of ours is collected then, whoever still asks.
 
     `on_exit(status)` is called once, on the loop. Raises ProcessLookupError if there is no such process.
     """
 
-    def __init__(self, pid: int, on_exit: Callable[[int], None]) -> None:
+    def __init__(self, pid: int, on_exit: Callable[[int], None] | None = None) -> None:
         self.pid = pid
+        self.status: int | None = None
         self._on_exit = on_exit
         self._pidfd = os.pidfd_open(pid)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._pidfd, self._ended)
 
-    def cancel(self) -> None:
-        """Look away: the process goes on, its end will not be reported."""
+    def report(self, on_exit: Callable[[int], None]) -> None:
+        """Call this one, also if the process has ended by now."""
+        self._on_exit = on_exit
+        if self.status is not None:
+            self._loop.call_soon(on_exit, self.status)
+
+    def ignore(self) -> None:
+        """Look away: its end will not be reported."""
+        self._on_exit = None
+
+    def close(self) -> None:
+        """Let go of it: the process goes on, and whoever is its parent by then collects it."""
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
@@ -107,9 +118,10 @@ class Exit:
         signal.pidfd_send_signal(self._pidfd, signal_number)
 
     def _ended(self) -> None:
-        status = collect(self._pidfd)
-        self.cancel()
-        self._on_exit(status)
+        self.status = collect(self._pidfd)
+        self.close()
+        if self._on_exit is not None:
+            self._on_exit(self.status)
 
 
 def collect(pidfd: int) -> int:
@@ -123,6 +135,13 @@ def collect(pidfd: int) -> int:
     return info.si_status if info.si_code == os.CLD_EXITED else 128 + info.si_status
 
 
+def collect_in_time(pid: int) -> None:
+    """Collect a process when it ends if it is a child of ours and nobody waits for it."""
+    with suppress(OSError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        Exit(pid)
+
+
 def follow_orphans(parent: int, prefix: str) -> None:
     """Collect, when they end, the children of ours that an ended `parent` left: those still in the session that it was
     spawned with, and those, in sessions of their own by now, whose names begin so. One that is not collected keeps
@@ -132,14 +151,16 @@ def follow_orphans(parent: int, prefix: str) -> None:
             left = os.getsid(pid) == parent or Path(f"/proc/{pid}/comm").read_text().startswith(prefix)
             if left and pid not in _followed:
                 _followed.add(pid)
-                Exit(pid, partial(_forget, pid))
+                Exit(pid, partial(_look_again, pid, parent, prefix))
 
 
 _followed: set[int] = set()
 
 
-def _forget(pid: int, status: int) -> None:
+def _look_again(pid: int, parent: int, prefix: str, status: int) -> None:
+    """What it had begun in turn is a child of ours only since it ended."""
     _followed.discard(pid)
+    follow_orphans(parent, prefix)
 
 
 def _children() -> list[int]:
@@ -148,18 +169,15 @@ def _children() -> list[int]:
 
 
 async def ended(pid: int) -> int:
-    """Wait until a process has ended and return its status."""
+    """Wait until a process has ended and return its status. It is collected also when nobody waits any more."""
     future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def settle(status: int) -> None:
         if not future.done():
             future.set_result(status)
 
-    watch = Exit(pid, settle)
-    try:
-        return await future
-    finally:
-        watch.cancel()
+    Exit(pid, settle)
+    return await future
 
 
 async def run(argv: Sequence[str], env: Mapping[str, str], stdin: bytes = b"") -> Completed:

@@ -55,17 +55,22 @@ async def end_cgroup(path: str) -> None:
     """Kill whatever is in a cgroup and remove it; one that is not there is fine, and so is no name."""
     if not path.strip("/"):
         return  # the root, in which everybody is
+    killed: set[int] = set()
     for _ in range(ROUNDS):
-        left = cgroup.pids(path)
-        for pid in filter(None, left):
-            _kill_and_collect(pid)
-        if not left and cgroup.remove(path):
+        left = set(cgroup.pids(path)) - {0}
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # A cgroup forgets a process as soon as it has died, before whoever is its parent has collected it.
+        killed = {pid for pid in killed | left if not _collected(pid)}
+        if not left and not killed and cgroup.remove(path):
             return
         await asyncio.sleep(INTERVAL)
 
 
-def _kill_and_collect(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    with suppress(ChildProcessError):
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+def _collected(pid: int) -> bool:
+    """Collect a killed child of ours; False while it dies. Those of others are theirs."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG) is not None
+    except ChildProcessError:
+        return True

@@ -25,6 +25,7 @@ import platform
 import shutil
 import signal
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -33,7 +34,7 @@ from fairlead.effects.oci import attach, cgroup, conmon, processes, remains, res
 from fairlead.effects.oci.capabilities import available_here
 from fairlead.effects.oci.conmon import Bundle, Programs
 from fairlead.effects.oci.exec import ExecCommand, ExecProcess
-from fairlead.effects.oci.process import NO_STATUS, Exit, adopt_orphans, run
+from fairlead.effects.oci.process import NO_STATUS, Exit, adopt_orphans, collect_in_time, run
 from fairlead.effects.oci.runcstate import forget, release, waits
 from fairlead.effects.oci.seccomp import Profiles
 from fairlead.effects.oci.shm import make_shm, remove_shm
@@ -97,9 +98,18 @@ class OciRuntime:
         try:
             pid = await conmon.launch(bundle, console, self._programs, self._runtime_root)
         except BaseException:
+            self._attend(bundle)
             await self.discard(container.id)
             raise
-        return Launched(pid, bundle.monitor_pid())
+        return Launched(pid, self._attend(bundle))
+
+    def _attend(self, bundle: Bundle) -> int:
+        """Be there for the end of a monitor that was just started, however soon it comes; its pid, 0 without one."""
+        pid = bundle.last_monitor_pid()
+        if pid:
+            with suppress(ProcessLookupError):
+                self._watches[bundle.container_id] = Exit(pid)
+        return pid
 
     async def start(self, container_id: str) -> None:
         """Let the first process go."""
@@ -118,11 +128,14 @@ class OciRuntime:
             self._watches.pop(container_id, None)
             on_end(self._ended(bundle))
 
-        monitor = self._survived.pop(container_id, 0) or bundle.monitor_pid()
+        survivor = self._survived.pop(container_id, 0)
         try:
-            self._watches[container_id] = Exit(monitor, report)
+            watch = self._watches.get(container_id) or Exit(survivor or bundle.monitor_pid())
         except (ProcessLookupError, OSError):
             asyncio.get_running_loop().call_soon(report, NO_STATUS)
+        else:
+            self._watches[container_id] = watch
+            watch.report(report)
 
     def _ended(self, bundle: Bundle) -> Ended:
         return Ended(bundle.exit_code(), bundle.oom_killed(), bundle.exit_time())
@@ -130,7 +143,7 @@ class OciRuntime:
     def unwatch_all(self) -> None:
         """The daemon goes, the containers stay."""
         for watch in self._watches.values():
-            watch.cancel()
+            watch.close()
         self._watches.clear()
 
     def kill(self, container_id: str, signal_number: int) -> None:
@@ -215,23 +228,35 @@ class OciRuntime:
         self._survived.pop(container_id, None)
         watch = self._watches.pop(container_id, None)
         if watch is not None:
-            watch.cancel()
-        await self._delete(bundle)
+            watch.ignore()
+        killed = await self._delete(bundle)
         monitor = bundle.monitor_pid()
         if monitor:
             # It is caught at its work, of which there may be more by now.
             group = remains.cgroup_in(bundle.config)
             await remains.end_group(monitor)
-            await self._delete(bundle)
+            killed |= await self._delete(bundle)
             await remains.end_cgroup(group)
+        for pid in killed:
+            # Whatever its monitor did not see end is a child of ours by now.
+            collect_in_time(pid)
         remove_shm(bundle.folder / "shm")
 
-    async def _delete(self, bundle: Bundle) -> None:
+    async def _delete(self, bundle: Bundle) -> set[int]:
+        """Take the container from the runtime; the processes that it had until then."""
         state = self._runtime_root / bundle.container_id
-        if state.exists() and not await self._forget_ended(bundle):
-            done = await run(self._runc("delete", "--force", bundle.container_id), self._env)
-            if done.status != 0 and state.exists():
-                raise Failed(f"cannot discard container {bundle.container_id}: {_reason(done.stderr)}")
+        if not state.exists() or await self._forget_ended(bundle):
+            return set()
+        processes = self._processes(bundle)
+        done = await run(self._runc("delete", "--force", bundle.container_id), self._env)
+        if done.status != 0 and state.exists():
+            raise Failed(f"cannot discard container {bundle.container_id}: {_reason(done.stderr)}")
+        return processes
+
+    def _processes(self, bundle: Bundle) -> set[int]:
+        group = remains.cgroup_in(bundle.config)
+        first = {bundle.pid()} if bundle.exit_code() is None else set()
+        return first.union(cgroup.pids(group) if group else ())
 
     async def _forget_ended(self, bundle: Bundle) -> bool:
         """Do what `runc delete` does for a container that has ended; False when it may still have processes."""

@@ -88,7 +88,10 @@ class Execs:
         return made
 
     async def start(self, made: Exec, detach: bool, size: tuple[int, int] = (0, 0)) -> Process:
-        """Run it. Detached, nobody has its stdio. Raises StartFailed with the words for the user."""
+        """Run it. Detached, nobody has its stdio. Raises StartFailed with the words for the user.
+
+        What was begun is finished also when the caller is cancelled: then the process runs, and nobody hears it.
+        """
         container = self._context.state.container(made.container_id)
         spec = made.spec
         if detach:
@@ -97,6 +100,14 @@ class Execs:
             spec = replace(spec, console_size=size)
         made.started = True
         self._announce(made, container, f"exec_start: {_words(spec)}")
+        beginning = asyncio.get_running_loop().create_task(self._begin(made, container, spec))
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            beginning.add_done_callback(_unheard)
+            raise
+
+    async def _begin(self, made: Exec, container: Container, spec: ExecSpec) -> Process:
         try:
             # It must not see, under a name of ours, the interface of a network that was just disconnected.
             await self._context.sandboxes.settled()
@@ -173,6 +184,11 @@ class Execs:
     def _announce(self, made: Exec, container: Container, action: str, **attributes: str) -> None:
         current = self._context.state.containers.get(container.id, container)
         self._context.announce(current, action, execID=made.id, **attributes)
+
+
+def _unheard(beginning: asyncio.Task[Process]) -> None:
+    if not beginning.cancelled() and beginning.exception() is None:
+        beginning.result().close()
 
 
 def _words(spec: ExecSpec) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.effects.oci.exec import ExecCommand
-from fairlead.effects.oci.process import adopt_orphans
+from fairlead.effects.oci.process import adopt_orphans, run
 from fairlead.model.errors import RuntimeRefused
 from tests.support.machines import eventually
 
@@ -48,3 +49,19 @@ async def test_nothing_is_left_that_would_keep_the_container_from_ending(
         await runc.start({"terminal": False}, (False, False, False))
     orphan = Path("/proc") / (tmp_path / "orphan").read_text().strip()
     await eventually(lambda: not orphan.exists())
+
+
+async def test_a_command_that_nobody_waits_for_any_more_is_collected() -> None:
+    given_up = asyncio.create_task(run(["sleep", "0.2"], dict(os.environ)))
+    await eventually(lambda: len(children()) == 1)
+    (pid,) = children()
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    await eventually(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def children() -> list[str]:
+    """Those of ours that are `sleep` by now."""
+    pids = [pid for lists in Path("/proc/self/task").glob("*/children") for pid in lists.read_text().split()]
+    return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text() == "sleep\n"]

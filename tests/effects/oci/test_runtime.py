@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,7 @@ import pytest
 
 from fairlead.effects.oci import cgroup, remains
 from fairlead.effects.oci.conmon import Programs
+from fairlead.effects.oci.process import collect_in_time
 from fairlead.effects.oci.runtime import OciRuntime, cgroup_parent
 from fairlead.model.container import Container, ContainerSpec, Device, ExecSpec, Resources
 from fairlead.model.errors import RuntimeRefused
@@ -92,7 +93,19 @@ async def yard(tmp_path: Path, rootfs: Path) -> AsyncIterator[Yard]:
         await yard.runtime.discard(container_id)
     assert not list((tmp_path / "exec/containers").iterdir())
     assert not list((tmp_path / "exec/runc").glob("*"))
+    await eventually(lambda: not uncollected())
     cgroup.remove(cgroup_parent(tmp_path / "exec"))
+
+
+def uncollected() -> list[str]:
+    """The children of ours that have ended and for which nobody waits, by name."""
+    found = []
+    for lists in Path("/proc/self/task").glob("*/children"):
+        for pid in lists.read_text().split():
+            with suppress(OSError):
+                name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")
+                found += [name] if rest.startswith("Z") else []
+    return found
 
 
 async def output(yard: Yard, container_id: str) -> dict[int, bytes]:
@@ -325,6 +338,8 @@ async def test_a_new_daemon_takes_over_what_runs_and_what_has_ended(yard: Yard) 
     successor.watch(running.container.id, future.set_result)
     successor.kill(running.container.id, signal.SIGKILL)
     assert (await asyncio.wait_for(future, PATIENCE)).exit_code == 137
+    # Here the former daemon still lives, and is the parent of what it let go of.
+    yard.end_of(unstarted.container.id)
 
 
 async def test_an_end_is_noticed_although_conmon_was_killed(yard: Yard) -> None:
@@ -371,6 +386,8 @@ async def test_what_no_bundle_tells_of_is_swept(yard: Yard) -> None:
     assert not Path(f"/proc/{launched.pid}/exe").exists()
     assert [path.name for path in (yard.exec_root / "runc").iterdir()] == [kept.container.id]
     assert cgroup.below(cgroup_parent(yard.exec_root)) == [kept.container.id]
+    # Here the former daemon still lives: what lost its monitor has become its child.
+    collect_in_time(launched.pid)
 
 
 async def test_no_cgroup_is_not_the_one_that_everybody_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -395,6 +412,28 @@ async def test_a_creation_is_stopped_while_the_runtime_is_at_it(tmp_path: Path, 
         os.killpg(monitor, 0)
     with pytest.raises(RuntimeRefused, match="conmon ended without a word"):
         await creating
+
+
+async def test_a_creation_that_nobody_waits_for_any_more_leaves_nothing(tmp_path: Path, yard: Yard) -> None:
+    runc = tmp_path / "slow-runc"
+    runc.write_text(f'#!/bin/sh\ncase "$*" in *" create "*) : > {tmp_path}/begun; sleep 0.2;; esac\nexec runc "$@"\n')
+    runc.chmod(0o755)
+    creating = asyncio.create_task(
+        OciRuntime(yard.exec_root, Programs(runtime=str(runc))).create(yard.launch("sleep 100"))
+    )
+    await eventually(lambda: (tmp_path / "begun").exists(), PATIENCE)
+    creating.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await creating
+    assert cgroup.below(cgroup_parent(yard.exec_root)) == []
+
+
+async def test_the_end_of_a_container_that_nobody_watched_in_time_is_known(yard: Yard) -> None:
+    launch = yard.launch("exit 5")
+    launched = await yard.runtime.create(launch)
+    await yard.runtime.start(launch.container.id)
+    await eventually(lambda: not Path(f"/proc/{launched.monitor_pid}").exists(), PATIENCE)
+    assert (await asyncio.wait_for(yard.end_of(launch.container.id), PATIENCE)).exit_code == 5
 
 
 async def test_shared_memory_can_be_joined(yard: Yard) -> None:
