@@ -69,7 +69,7 @@ def up(
     roles |= {f"worker{i}": "worker" for i in range(1, workers + 1)}
     names = [f"host{i}" for i in range(1, (hosts or 0) + 1)] + list(roles)
     simple = topology.simple(names or ["host1"], subnet, roles, uplink)
-    wanted = topology.parse(file.read_text()) if file else simple
+    wanted = topology.read(file) if file else simple
     console = Console(stderr=True)
     with console.status(f"making {name}") as status:
         made = Laboratory.up(name, wanted, daemon_flags, lambda line: status.update(f"{name}: {line}"))
@@ -211,7 +211,7 @@ def impair(name: str, link: str, loss: str, delay: str, rate: str) -> None:
 @click.option("--topology", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Draw a file.")
 def draw_topology(name: str, form: str, file: Path | None) -> None:
     """The lab's topology as text, mermaid or SVG."""
-    shown = topology.parse(file.read_text()) if file else Laboratory.open(name).topology
+    shown = topology.read(file) if file else Laboratory.open(name).topology
     click.echo(drawing.draw(shown, form), nl=False)
 
 

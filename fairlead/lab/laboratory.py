@@ -26,7 +26,7 @@ from fairlead.lab.machine import Machine
 from fairlead.lab.node import Node, boot, until
 from fairlead.lab.record import Record
 from fairlead.lab.topology import OUTSIDE, Host, Router, Topology
-from fairlead.model.errors import Conflict, Failed, Invalid, NotFound
+from fairlead.model.errors import Failed, Invalid, NotFound
 
 Progress = Callable[[str], None]
 Named = Machine | str
@@ -40,7 +40,7 @@ class Laboratory:
         self._record = remembered
         self.name = remembered.name
         self.topology: Topology = remembered.topology
-        self.directory: Path = record.root() / remembered.name
+        self.directory: Path = record.directory_of(remembered.name)
         self._machines: dict[str, Machine] = {}
 
     # --- life ---------------------------------------------------------------------------------------
@@ -50,12 +50,10 @@ class Laboratory:
         cls, name: str, topology: Topology, daemon_flags: Sequence[str] = (), progress: Progress = lambda _: None
     ) -> Laboratory:
         """Make everything and wait until each daemon answers. On a failure nothing is left."""
-        if name in record.labs():
-            raise Conflict(f'lab "{name}" is up already; "fairlead lab down --name {name}" removes it')
         remembered = Record(name, topology, tuple(daemon_flags))
+        record.claim(remembered)
         lab = cls(remembered)
         try:
-            record.save(remembered)
             lab._boot_all(progress)
             lab._cable(progress)
             lab._start_daemons(progress)
@@ -82,7 +80,7 @@ class Laboratory:
             if self._record.turned_forwarding_on:
                 uplink.turn_forwarding(on=False)
         remove_below(self.directory)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        record.forget(self.directory)
 
     def __enter__(self) -> Laboratory:
         return self

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from fairlead.lab.topology import Host, Link, Router, Topology
+from fairlead.lab.parts import Host, Link, Router, Topology
+from fairlead.lab.soundness import FABRIC
 
-FABRIC = "fabric"
+__all__ = ["FABRIC", "Cable", "cable_commands", "cables", "fabric_commands", "find_cable", "masquerade_rules"]
+__all__ += ["node_commands"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import pytest
 from fairlead.lab import faults, record, topology
 from fairlead.lab.laboratory import Laboratory, has_netem
 from fairlead.lab.node import until
-from fairlead.model.errors import Conflict, Invalid, NotFound, Unsupported
+from fairlead.model.errors import Conflict, Failed, Invalid, NotFound, Unsupported
 from tests.support.machines import laboratory, missing_requirements
 
 pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
@@ -168,7 +168,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_host_that_is_not_booted_yet_is_gone() -> None:
     name = f"coming{os.getpid()}"
-    record.save(record.Record(name, topology.parse(PLAIN)))
+    record.claim(record.Record(name, topology.parse(PLAIN)))
     coming_up = Laboratory.open(name)
     try:
         assert [host.state() for host in coming_up.hosts()] == ["gone", "gone"]
@@ -179,8 +179,30 @@ def test_a_host_that_is_not_booted_yet_is_gone() -> None:
 
 def test_a_failure_while_it_comes_up_leaves_nothing() -> None:
     name = f"fails{os.getpid()}"
-    wrong = topology.parse(PLAIN.replace("[routers.outside]", '[routers.r]\nnat = "nowhere"'))
-    with pytest.raises(Invalid, match="nowhere"):
+    wrong = topology.parse(PLAIN.replace("daemon = false", 'daemon = ["--no-such-flag"]', 1))
+    with pytest.raises(Failed, match="no-such-flag"):
         Laboratory.up(name, wrong)
     assert name not in record.labs()
     assert not record.processes_of(record.root() / name)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../other", "a/b", "-x", "a b", "x" * 33])
+def test_a_name_that_would_lead_elsewhere_is_refused_before_anything_is_touched(lab: Laboratory, name: str) -> None:
+    with pytest.raises(Invalid, match="cannot name a lab"):
+        Laboratory.up(name, lab.topology)
+    with pytest.raises(Invalid, match="cannot name a lab"):
+        Laboratory.open(name)
+    assert lab.host("a").node.alive
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b'{"name": "x", "topology": 3}'])
+def test_what_was_never_or_badly_written_down_can_be_removed(content: bytes | None) -> None:
+    name = f"half{os.getpid()}"
+    directory = record.directory_of(name)
+    directory.mkdir(parents=True)
+    if content is not None:
+        (directory / "lab.json").write_bytes(content)
+    assert name in record.labs()
+    assert Laboratory.open(name).hosts() == []
+    Laboratory.open(name).down()
+    assert not directory.exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fairlead.lab import topology, underlay
@@ -29,6 +31,14 @@ links = [{ switch = "north" }, { switch = "south" }, { switch = "trunk", vlan = 
          { switch = "trunk", vlan = 20, address = "192.168.20.1/24" }]
 nat = "north"
 """
+
+
+LAN = """
+[switches.lan]
+subnet = "10.1.0.0/24"
+[hosts.a]
+"""
+B_TOO = "[hosts.b]\nlinks = [{ switch = 'lan', address = '10.1.0.5/24' }]"
 
 
 def test_addresses_gateways_and_names_are_filled_in() -> None:
@@ -71,6 +81,31 @@ def test_the_simple_lab_has_a_way_out() -> None:
     assert {host.gateway for host in made.hosts.values()} == {"192.168.50.1"}
 
 
+@pytest.mark.parametrize("subnet", ["nonsense", "10.0.0.5/24", "fd00::/64", "10.0.0.0/33", ""])
+def test_a_simple_lab_needs_a_subnet(subnet: str) -> None:
+    with pytest.raises(Invalid, match="give one such as"):
+        topology.simple(["a"], subnet)
+
+
+def test_a_small_subnet_is_used_up_before_it_is_refused() -> None:
+    made = topology.simple([f"h{i}" for i in range(1, 6)], "10.0.0.0/29")
+    assert [str(host.links[0].address) for host in made.hosts.values()] == [f"10.0.0.{i}/29" for i in range(2, 7)]
+    with pytest.raises(Invalid, match="h6: lan's subnet 10.0.0.0/29 has no address left"):
+        topology.simple([f"h{i}" for i in range(1, 7)], "10.0.0.0/29")
+
+
+def test_two_cables_to_one_switch_have_names_of_their_own() -> None:
+    links = "links = [{ switch = 'lan' }, { switch = 'lan', ifname = 'eth1', address = '10.9.0.1/24' }]"
+    made = topology.parse(LAN.replace('subnet = "10.1.0.0/24"', "") + links)
+    assert [cable.name for cable in underlay.cables(made)] == ["a:eth0", "a:eth1"]
+
+
+def test_a_file_that_is_no_text_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(Invalid, match=r"bad.toml: 'utf-8' codec"):
+        topology.read(tmp_path / "bad.toml")
+
+
 def test_a_cable_is_found_by_node_only_where_it_has_just_one() -> None:
     made = topology.parse(TWO_SITES)
     assert underlay.find_cable(made, "a") == underlay.find_cable(made, "a:eth0") is not None
@@ -91,6 +126,40 @@ def test_a_cable_is_found_by_node_only_where_it_has_just_one() -> None:
         ('[switches.s]\n[hosts.a]\nlinks = [{ switch = "s", address = "10.0.0.300/8" }]', "10.0.0.300/8"),
         ("[hosts.a]\n[routers.a]", '"a" is a host and a router'),
         ("hosts = 3", "topology"),
+        ("[hosts]\na = 3", "hosts.a: expected a table"),
+        ("", "no hosts"),
+        (LAN + "link = []", 'hosts.a: unknown key "link"; there are: links, daemon, role, gateway'),
+        (LAN + "links = 'lan'", "hosts.a.links: expected a list"),
+        (LAN + "links = ['lan']", "hosts.a.links[0]: expected a table"),
+        (LAN + "links = [{ switch = 3 }]", "hosts.a.links[0].switch: expected a string, not 3"),
+        (LAN + "links = [{ switch = 'wan' }]", 'a: no switch "wan"; there are: lan'),
+        (LAN + "links = [{ switch = 'lan', mtu = 'big' }]", "links[0].mtu: expected a whole number, not 'big'"),
+        (LAN + "links = [{ switch = 'lan', mtu = 67 }]", "links[0].mtu: 67 is out of range (68-65535)"),
+        (LAN + "links = [{ switch = 'lan', vlan = 0 }]", "links[0].vlan: VLAN id 0 is out of range (1-4094)"),
+        (LAN + "links = [{ switch = 'lan', vlan = true }]", "links[0].vlan: expected a whole number, not True"),
+        (LAN + "links = [{ switch = 'lan', vlan = 7 }, { switch = 'lan', vlan = 7 }]", "a: eth0.7 twice"),
+        (LAN + "links = [{ switch = 'lan', ifname = 'a/b' }]", '"a/b" cannot name an interface'),
+        (LAN + "links = [{ switch = 'lan', ifname = 'sixteenletters-x' }]", "is longer than 15 characters"),
+        (LAN + "links = [{ switch = 'lan', address = '10.1.0.5' }]", "lacks the length of its subnet"),
+        (LAN + "links = [{ switch = 'lan', address = '10.9.0.5/24' }]", "not in lan's subnet 10.1.0.0/24"),
+        (LAN + "links = [{ switch = 'lan', address = '10.1.0.255/24' }]", "or its broadcast"),
+        (LAN + "links = [{ switch = 'lan' }]\nrole = 'boss'", 'role "boss" is neither "manager" nor "worker"'),
+        (LAN + "links = [{ switch = 'lan' }]\nrole = 'worker'", "a swarm needs a manager"),
+        (LAN + "links = [{ switch = 'lan' }]\nrole = 'manager'\ndaemon = false", "a manager needs its daemon"),
+        (LAN + "links = [{ switch = 'lan' }]\ngateway = '10.2.0.1'", "gateway 10.2.0.1 is in none of its subnets"),
+        (
+            LAN + "links = [{ switch = 'lan' }]\ndaemon = '--icc=false'",
+            "hosts.a.daemon: expected true, false or a list",
+        ),
+        (LAN + "[routers.r]\nlinks = [{ switch = 'lan' }]\nuplink = 'yes'", "routers.r.uplink: expected true or false"),
+        (
+            LAN + "[routers.r]\nlinks = [{ switch = 'lan' }]\nnat = 'x'",
+            'nat = "x" names none of its links; switches: lan',
+        ),
+        (LAN + "[switches.two]\nsubnet = '10.1.0.0/16'", "10.1.0.0/16 overlaps 10.1.0.0/24 of switches.lan"),
+        (LAN + "[switches.p1]", '"p1" cannot name a switch'),
+        (LAN + "[hosts.fabric]", '"fabric" cannot name a node'),
+        (LAN + "links = [{ switch = 'lan', address = '10.1.0.5/24' }]\n" + B_TOO, "b: 10.1.0.5 is a's already"),
         ("[[", "topology:"),
     ],
 )
