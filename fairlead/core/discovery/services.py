@@ -82,13 +82,13 @@ class _Tally:
         was, stood = self.hoping, self._standing()
         _less(self.heads, head)
         if told.unheard:
-            if self.unheard.get(endpoint_id) is task:
+            if self.unheard.get(endpoint_id) == task:
                 del self.leaving[endpoint_id], self.unheard[endpoint_id]
         elif task.serving:
             _less(self.serving_heads, head)
-            if self.serving.get(endpoint_id) is task:
+            if self.serving.get(endpoint_id) == task:
                 del self.serving[endpoint_id]
-        elif self.leaving.get(endpoint_id) is task:
+        elif self.leaving.get(endpoint_id) == task:
             del self.leaving[endpoint_id]
         self._turn(was, stood)
 

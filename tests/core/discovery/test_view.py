@@ -120,6 +120,17 @@ def test_the_last_task_takes_the_service_with_it(node: Node) -> None:
     assert not node.heard.forwarded
 
 
+@pytest.mark.parametrize("serving", [True, False])
+def test_a_task_that_was_told_again_goes_all_the_same(node: Node, serving: bool) -> None:
+    """Its row is written anew with the same words, as after a partition or a restart of its node."""
+    one, two = (replace(task("web", slot, f"10.0.1.{slot}", vip=VIP), serving=serving) for slot in (1, 2))
+    node.put(one, two)
+    node.put(replace(one), written=2)
+    node.drop(one)
+    service = node.heard.services["webid"]
+    assert [*service.serving, *service.leaving] == [two]
+
+
 def test_tasks_that_differ_during_an_update_say_all_that_any_says(node: Node) -> None:
     old = replace(task("web", 1, "10.0.1.5", vip=VIP), mesh=(MeshPort(80, 8080),))
     new = replace(task("web", 2, "10.0.1.6", vip=VIP), mesh=(MeshPort(81, 8080),), service_aliases=("www",))
