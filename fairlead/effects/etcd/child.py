@@ -40,10 +40,13 @@ _log = logging.getLogger("fairlead.swarm.etcd")
 
 
 class Child:
-    """`command(first)` gives argv; `folder` is the working directory, in which etcd makes its client socket."""
+    """`command(first)` gives argv; `folder` is the working directory, in which etcd makes its client socket. `listen`
+    gets each line of its log."""
 
-    def __init__(self, command: Callable[[bool], Sequence[str]], folder: Path) -> None:
-        self._command, self._folder = command, folder
+    def __init__(
+        self, command: Callable[[bool], Sequence[str]], folder: Path, listen: Callable[[str], None] = lambda words: None
+    ) -> None:
+        self._command, self._folder, self._listen = command, folder, listen
         self._exit: process.Exit | None = None
         self._gone = asyncio.Event()
         self._gone.set()
@@ -62,7 +65,7 @@ class Child:
 
     @property
     def last_words(self) -> str:
-        """The last lines of its log."""
+        """The last lines of its log that tell of trouble."""
         return "; ".join(self._lines)
 
     def start(self) -> None:
@@ -140,11 +143,13 @@ class Child:
             os.close(descriptor)
 
     def _heard(self, line: bytes) -> None:
-        text = _words(line)
+        level, text = _words(line)
         if not text:
             return
-        self._lines.append(text)
         _log.debug("etcd: %s", text)
+        self._listen(text)
+        if level != "info":
+            self._lines.append(text)
         if any(part in text for part in REMOVED):
             self.removed = True
 
@@ -161,12 +166,12 @@ def _leisurely() -> Iterator[None]:
         prctl(_PR_SET_TIMERSLACK, 0, 0, 0, 0)  # back to the thread's own
 
 
-def _words(line: bytes) -> str:
-    """Message and error of a line of zap's JSON log; other lines as they are."""
+def _words(line: bytes) -> tuple[str, str]:
+    """Level, and message and error, of a line of zap's JSON log; other lines as they are, without a level."""
     try:
         fields = msgspec.json.decode(line)
     except msgspec.DecodeError:
-        return line.decode(errors="replace").strip()
+        return "", line.decode(errors="replace").strip()
     if not isinstance(fields, dict):
-        return str(fields)
-    return ": ".join(str(fields[name]) for name in ("msg", "error") if fields.get(name))
+        return "", str(fields)
+    return str(fields.get("level", "")), ": ".join(str(fields[name]) for name in ("msg", "error") if fields.get(name))

@@ -75,7 +75,7 @@ def command(how: ConsensusStart, places: Places, *, first: bool) -> Sequence[str
         "snapshot-count": HISTORY,
         "logger": "zap",
         "log-outputs": "stderr",
-        "log-level": "warn",
+        "log-level": "info",  # elections are told at this level
         **({"force-new-cluster": "true"} if how.force_new and first else {}),
     }
     return "etcd", *(f"--{name}={value}" for name, value in flags.items())

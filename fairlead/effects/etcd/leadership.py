@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from fairlead.effects.etcd import transaction as tx
+from fairlead.effects.etcd.elections import Elections
 from fairlead.effects.etcd.gateway import (
     Gateway,
     Interrupted,
@@ -35,8 +36,8 @@ from fairlead.model.swarm.errors import Stale
 from fairlead.model.swarm.store import Fence
 
 _PAUSE = 0.2
-_LOOKS = 0.5
-"""Seconds between looks of a candidate at whether the consensus has another leader."""
+_LOOKS = 2.0
+"""Seconds between looks of a candidate at whether the consensus has another leader, when it hears of no election."""
 _SAFETY = 0.9
 """Part of the lease's time after which its holder counts it as over: clocks differ a little in pace."""
 
@@ -107,10 +108,10 @@ class EtcdLeadership:
         self._end()
 
 
-async def campaign(gateway: Gateway, who: str, ttl: float) -> EtcdLeadership:
+async def campaign(gateway: Gateway, elections: Elections, who: str, ttl: float) -> EtcdLeadership:
     """Wait until nobody leads, and lead. `ttl` in seconds; etcd makes it one and a half election times at least."""
     while True:
-        await _vacancy(gateway)
+        await _vacancy(gateway, elections)
         try:
             lease, seconds, since = await _lease(gateway, ttl)
             made = await _won(gateway, who, lease)
@@ -146,9 +147,9 @@ async def _won(gateway: Gateway, who: str, lease: int) -> int:
     return 0
 
 
-async def _vacancy(gateway: Gateway) -> None:
+async def _vacancy(gateway: Gateway, elections: Elections) -> None:
     """Returns when nobody may be leading."""
-    succession = asyncio.create_task(_succeed(gateway))
+    succession = asyncio.create_task(_succeed(gateway, elections))
     try:
         async with aclosing(holders(gateway)) as leaders:
             async for who in leaders:
@@ -158,20 +159,23 @@ async def _vacancy(gateway: Gateway) -> None:
         succession.cancel()
 
 
-async def _succeed(gateway: Gateway) -> None:
+async def _succeed(gateway: Gateway, elections: Elections) -> None:
     """End the holder's lease when this member comes to lead the consensus itself: the member that led it was not heard
     of for a whole election, and most likely it was the holder's. etcd would prolong all leases from here on. A holder
     that was well loses little: it knows at once, and its fence keeps it from writing."""
     led = True
     while True:
-        with contextlib.suppress(*_ERRORS):
+        known, patience = elections.count, _LOOKS
+        try:
             leads = await _leads(gateway)
             if leads and not led:
                 found = rows(await gateway.call("kv/range", {"key": text64(LEADER)}), "kvs")
                 if found:
                     await gateway.call("lease/revoke", {"ID": str(number(found[0], "lease"))})
             led = leads
-        await asyncio.sleep(_LOOKS)
+        except _ERRORS:
+            patience = _PAUSE
+        await elections.after(known, patience)
 
 
 async def _leads(gateway: Gateway) -> bool:

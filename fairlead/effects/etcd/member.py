@@ -7,12 +7,14 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from fairlead.effects.etcd import archive, flags, membership
 from fairlead.effects.etcd.child import STOPPING, Child
 from fairlead.effects.etcd.credentials import Credentials, common_name
 from fairlead.effects.etcd.data import MemberData
+from fairlead.effects.etcd.elections import Elections
 from fairlead.effects.etcd.gateway import (
     NOT_FOUND,
     PRECONDITION,
@@ -52,6 +54,7 @@ class EtcdConsensus:
         self._credentials = Credentials(self._folder)
         self._gateway = Gateway(self._folder / flags.SOCKET)
         self._peers = Peers(self._credentials)
+        self._elections = Elections()
         self._child: Child | None = None
 
     async def start(self, how: ConsensusStart) -> EtcdStore:
@@ -69,7 +72,8 @@ class EtcdConsensus:
         allowed = common_name(how.files)
         self._credentials.write(how.files)
         places = flags.Places(self._data.path, self._credentials.pem, self._credentials.trust, allowed)
-        self._child = Child(lambda first: (*self._within, *flags.command(how, places, first=first)), self._folder)
+        command = partial(_command, self._within, how, places)
+        self._child = Child(command, self._folder, self._elections.heard)
         self._child.start()
         try:
             answers = await self._answering(self._child, old and not how.force_new)
@@ -79,7 +83,7 @@ class EtcdConsensus:
         self._data.note(how.name)
         if answers:
             await self._move(how.peer_url)
-        return EtcdStore(self._gateway, how.name)
+        return EtcdStore(self._gateway, how.name, self._elections)
 
     async def renew(self, files: ConsensusFiles) -> None:
         """A new certificate is used from the next connection on; new trust takes a restart of the member."""
@@ -270,6 +274,10 @@ class EtcdConsensus:
         return Unavailable(
             f"this manager's consensus member does not answer: {error}" + (f" ({words})" if words else "")
         )
+
+
+def _command(within: Sequence[str], how: ConsensusStart, places: flags.Places, first: bool) -> Sequence[str]:
+    return *within, *flags.command(how, places, first=first)
 
 
 def _objection(error: Refused) -> Exception:

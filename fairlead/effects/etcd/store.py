@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from fairlead.effects.etcd import history, leadership
 from fairlead.effects.etcd import transaction as tx
+from fairlead.effects.etcd.elections import Elections
 from fairlead.effects.etcd.gateway import (
     EXHAUSTED,
     LEARNING,
@@ -37,10 +38,11 @@ PAGE = 1000
 
 
 class EtcdStore:
-    """The store as the member `name` reaches it through its own etcd."""
+    """The store as the member `name` reaches it through its own etcd, and word of the consensus's `elections`."""
 
-    def __init__(self, gateway: Gateway, name: str) -> None:
+    def __init__(self, gateway: Gateway, name: str, elections: Elections | None = None) -> None:
         self._gateway = gateway
+        self.elections = elections or Elections()
         self._name = name
         self._receipts = Receipts(name)
         self._swept = False
@@ -86,7 +88,7 @@ class EtcdStore:
         raise await self._objection(writes, fence, answer, slot)
 
     async def campaign(self, who: str, ttl: float) -> leadership.EtcdLeadership:
-        return await leadership.campaign(self._gateway, who, ttl)
+        return await leadership.campaign(self._gateway, self.elections, who, ttl)
 
     async def leader(self) -> str:
         return leadership.holder(await self._read({"key": text64(LEADER)}))
