@@ -29,7 +29,7 @@ def form(engine: Engine, documents: Documents) -> None:
     discovery = engine.swarm.discovery = Discovery(engine.fabric, GossipSockets(), actors)
     discovery.load_state(documents)
     engine.overlays.paths.probe = PathProbe()
-    assemble(engine, Keystore(engine.config.data_root), lambda: _hands(engine))
+    assemble(engine, engine.swarm, Keystore(engine.config.data_root), lambda: _hands(engine))
 
 
 def _hands(engine: Engine) -> Hands:

@@ -1,55 +1,20 @@
-"""The engine: the one place with state, made of parts that each answer for one noun.
-
-API handlers call one method of one part. The parts share `state` (the working copy), `store` (what survives),
-`events`, and the hands. `daemon.py` builds them and sets those parts that need hands of their own.
-"""
+"""The engine: one host, and the swarm that it may be a node of."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fairlead.engine.events import EventBus
-from fairlead.engine.fabric.fabric import Fabric
-from fairlead.engine.memory import Memory
-from fairlead.engine.networks.networks import Networks
-from fairlead.engine.overlays.ingress import Ingress
-from fairlead.engine.overlays.overlays import Overlays
-from fairlead.engine.sandboxes.sandboxes import Sandboxes
-from fairlead.engine.state import State
-from fairlead.engine.world import World
-from fairlead.model.config import DaemonConfig
+from fairlead.engine.one_host import OneHost
 
 if TYPE_CHECKING:
-    from fairlead.engine.containers.containers import Containers
     from fairlead.engine.discovery.discovery import Discovery
-    from fairlead.engine.images.images import Images
-    from fairlead.engine.images.rootfs import RootFilesystems
     from fairlead.engine.networks.scopes import NetworkScopes
-    from fairlead.engine.reconcile import Reconcile
     from fairlead.engine.swarm.swarm import Swarm
-    from fairlead.engine.system import System
-    from fairlead.engine.volumes import Volumes
 
 
-class Engine:
-    containers: Containers
-    images: Images
-    rootfs: RootFilesystems
-    volumes: Volumes
-    system: System
+class Engine(OneHost):
     swarm: Swarm
     network_scopes: NetworkScopes
-    reconcile: Reconcile
-
-    def __init__(self, config: DaemonConfig, world: World) -> None:
-        self.config, self.state, self.store = config, State(), world.store
-        self.clock, self.entropy, self.events = world.clock, world.entropy, EventBus(world.clock)
-        self.memory = Memory(config, self.state, self.store, self.events, self.clock, self.entropy)
-        self.fabric = Fabric(self.memory, world)
-        self.sandboxes = Sandboxes(self.fabric)
-        self.networks = Networks(self.fabric, self.sandboxes)
-        self.overlays = Overlays(self.fabric, self.networks)
-        self.ingress = Ingress(self.fabric, self.sandboxes)
 
     @property
     def discovery(self) -> Discovery:

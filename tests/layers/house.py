@@ -86,6 +86,18 @@ def imports(file: Path) -> Iterator[Import]:
                 yield Import(file, node.lineno, node.module, alias.name)
 
 
+def arrows() -> dict[str, set[str]]:
+    """Module -> modules of ours that it imports, also those that it imports for their types alone."""
+    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files()}
+
+    def imported(found: Import) -> str:
+        inner = f"{found.module}.{found.name}"
+        return inner if inner in modules else found.module
+
+    found = {name: {imported(each) for each in imports(file)} for name, file in modules.items()}
+    return {name: targets & modules.keys() - {name} for name, targets in found.items()}
+
+
 def reaches_the_world(file: Path) -> Iterator[str]:
     """Where a file imports or uses what is neither pure nor harmless."""
     for found in imports(file):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import statistics
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
@@ -30,6 +31,14 @@ def test_no_room_imports_the_composition_root(room: str) -> None:
     roots = {"fairlead.daemon", "fairlead.daemon_swarm", "fairlead.configuration"}
     wrong = [str(i) for file in house.files(room) for i in house.imports(file) if i.module in roots]
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not for types alone either: each can be read after those that it names."""
+    try:
+        TopologicalSorter(house.arrows()).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
 
 
 def test_subjects_of_core_do_not_speak_to_each_other() -> None:

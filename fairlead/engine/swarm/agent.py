@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from fairlead.engine.one_host import OneHost
 from fairlead.engine.swarm.executor import Executor
 from fairlead.engine.swarm.leader_search import LeaderSearch
 from fairlead.engine.swarm.log_reader import LogReader
@@ -29,9 +29,6 @@ from fairlead.model.errors import NotAllowed, Refusal, Unavailable
 from fairlead.model.swarm.cluster import IPSEC
 from fairlead.model.swarm.errors import Elsewhere
 
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
-
 NO_MANAGER = "no manager of the swarm can be reached"
 TOKEN_DIGITS = 32
 GOODBYE = 2.0
@@ -43,16 +40,16 @@ log = logging.getLogger(__name__)
 class Agent:
     """One per membership. `adopt` at boot, then `run`; `close` when the daemon goes, `leave` when the node does."""
 
-    def __init__(self, engine: Engine, caller: Caller, place: Place, surroundings: Surroundings) -> None:
-        self._engine, self._caller, self._place = engine, caller, place
+    def __init__(self, host: OneHost, caller: Caller, place: Place, surroundings: Surroundings) -> None:
+        self._host, self._caller, self._place = host, caller, place
         self._surroundings = surroundings
-        self._managers = LeaderSearch(place.managers, engine.entropy)
+        self._managers = LeaderSearch(place.managers, host.entropy)
         self._told = Told(place.node_id, place.data_address)
         self._reports = TaskReports()
-        self._signs = Signs(engine.clock, BEAT_EVERY)
-        self._executor = Executor(engine, self._told, surroundings, self._reports, self._signs)
+        self._signs = Signs(host.clock, BEAT_EVERY)
+        self._executor = Executor(host, self._told, surroundings, self._reports, self._signs)
         self._signs.renewed = self._executor.wake
-        self._logs = LogReader(engine, self._executor.container_of)
+        self._logs = LogReader(host, self._executor.container_of)
         self.shut_out = ""
         """Why managers do not let this node in (any more), in their words; "" while they do."""
         self._line: Line | None = None
@@ -98,7 +95,7 @@ class Agent:
         try:
             if not address:
                 raise Unavailable(NO_MANAGER)
-            line = Line(self._caller, address, self._engine.entropy.local_id()[:TOKEN_DIGITS])
+            line = Line(self._caller, address, self._host.entropy.local_id()[:TOKEN_DIGITS])
             await Session(line, self._reports, self._hear, self._signs).hold(self._request(line))
         except Elsewhere as elsewhere:
             self._managers.redirected(address, elsewhere.message)
@@ -169,7 +166,7 @@ class Agent:
         """A call to the leading manager, found wherever it is. Raises Unavailable when there is none in time, and the
         manager's refusals."""
         managers = self._managers.fork()
-        clock, refused = self._engine.clock, Unavailable(NO_MANAGER)
+        clock, refused = self._host.clock, Unavailable(NO_MANAGER)
         deadline = clock.monotonic() + patience
         while (left := deadline - clock.monotonic()) > 0:
             address = managers.next()

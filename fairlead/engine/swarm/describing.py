@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fairlead import __version__
+from fairlead.engine.system import System
 from fairlead.model.swarm.node import NodeDescription, Platform, Plugin
-
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
 
 _LOG_DRIVERS = ("json-file", "none")
 _NANO = 1_000_000_000
 
 
-def describe(engine: Engine) -> NodeDescription:
-    system, config = engine.system, engine.config
-    host = system.host
+def describe(system: System) -> NodeDescription:
+    config, host = system.config, system.host
     plugins = [
         *(Plugin("Log", name) for name in _LOG_DRIVERS),
         *(Plugin("Network", name) for name in system.network_drivers()),

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fairlead.core.swarm import validate, whereabouts
 from fairlead.core.swarm.identity import parse_token
+from fairlead.engine.one_host import OneHost
 from fairlead.engine.records import decode, encode
 from fairlead.engine.swarm.founding import chance, founded, taken_over
 from fairlead.engine.swarm.keeper import peer_url
@@ -27,17 +27,14 @@ from fairlead.model.swarm.identity import Identity, Peer, Root
 from fairlead.model.swarm.node import AVAILABILITIES, MANAGER
 from fairlead.model.swarm.orders import InitOrder, JoinOrder, Whereabouts
 
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
-
 STORE_KEY_BYTES = 32
 
 _log = logging.getLogger("fairlead.swarm")
 
 
 class Entering:
-    def __init__(self, engine: Engine, membership: Membership) -> None:
-        self._engine, self._membership = engine, membership
+    def __init__(self, host: OneHost, membership: Membership) -> None:
+        self._host, self._membership = host, membership
 
     # --- making one ---------------------------------------------------------------------------
 
@@ -54,7 +51,7 @@ class Entering:
             return await self._found(order, root, identity)
 
     def _first_papers(self, order: InitOrder, where: Whereabouts) -> tuple[Root, Identity]:
-        authority, entropy, now = self._membership.hands.authority, self._engine.entropy, self._engine.clock.now()
+        authority, entropy, now = self._membership.hands.authority, self._host.entropy, self._host.clock.now()
         root = Root(order.root.certificate, order.root.key) if order.root.certificate else authority.root(now)
         authority.examine(root, now)
         peer = Peer(entropy.swarm_id(), MANAGER, entropy.swarm_id())
@@ -89,7 +86,7 @@ class Entering:
             start = ConsensusStart(node_id, peer_url(identity.advertise), files_of(identity))
             await seat.open(start, identity)
             await seat.ready()
-            await seat.mirror.write(founded(identity, order, root, self._engine.clock.now(), self._engine.entropy))
+            await seat.mirror.write(founded(identity, order, root, self._host.clock.now(), self._host.entropy))
             await membership.save(identity)
         except BaseException:
             await seat.close(forget=True)
@@ -180,13 +177,13 @@ class Entering:
 
     async def _whereabouts(self, asked: Whereabouts, towards: str = "") -> Whereabouts:
         """Resolved. `towards` is a manager: the address that leads there is this node's, unless it was told another."""
-        facts = await self._engine.fabric.kernel.facts()
-        own = [pool.subnet for network in self._engine.state.networks.values() for pool in network.pools]
+        facts = await self._host.fabric.kernel.facts()
+        own = [pool.subnet for network in self._host.state.networks.values() for pool in network.pools]
         listen = whereabouts.listening(asked.listen, facts.held)
         data_path = whereabouts.data_path(asked.data_path, facts.held)
         advertise = asked.advertise
         if not advertise and towards:
-            advertise = self._engine.system.source_towards(towards)
+            advertise = self._host.system.source_towards(towards)
         return Whereabouts(listen, whereabouts.advertised(advertise, listen, facts.held, own), data_path)
 
 

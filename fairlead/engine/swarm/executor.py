@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
-from typing import TYPE_CHECKING
 
 from fairlead.core.swarm.dispatch import Difference
 from fairlead.core.swarm.naming import PREFIX
 from fairlead.engine import records
+from fairlead.engine.one_host import OneHost
 from fairlead.engine.swarm.presences import Presences
 from fairlead.engine.swarm.signs import Signs
 from fairlead.engine.swarm.surroundings import Surroundings
@@ -29,9 +29,6 @@ from fairlead.model.swarm.assignment import Assignment
 from fairlead.model.swarm.states import TaskState
 from fairlead.model.swarm.task import Task, TaskStatus
 
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
-
 KIND = records.kind_of(Assignment)
 WORTH_WRITING = TaskState.READY
 """Before that nothing was made that could not be made again."""
@@ -43,13 +40,13 @@ log = logging.getLogger(__name__)
 
 class Executor:
     def __init__(
-        self, engine: Engine, told: Told, surroundings: Surroundings, reports: TaskReports, signs: Signs
+        self, host: OneHost, told: Told, surroundings: Surroundings, reports: TaskReports, signs: Signs
     ) -> None:
-        self._engine, self._told, self._reports = engine, told, reports
-        self.networks = TaskNetworks(engine, told, surroundings.overlays)
-        self._steps = TaskSteps(engine, told, self.networks, signs)
-        presences = Presences(engine, told, surroundings.discovery)
-        self._workshop = Workshop(self._steps, presences, engine.clock, self._tell, self._forget)
+        self._host, self._told, self._reports = host, told, reports
+        self.networks = TaskNetworks(host, told, surroundings.overlays)
+        self._steps = TaskSteps(host, told, self.networks, signs)
+        presences = Presences(host, told, surroundings.discovery)
+        self._workshop = Workshop(self._steps, presences, host.clock, self._tell, self._forget)
         self._runners: dict[str, TaskRunner] = {}
         self._attached: dict[str, str] = {}
         self._doing: dict[str, asyncio.Task[None]] = {}
@@ -62,7 +59,7 @@ class Executor:
         self._start("events", self._listen())
         self._start("networks", self._release_networks())
         containers = self._containers()
-        for assignment in records.load(Assignment, self._engine.store.load()):
+        for assignment in records.load(Assignment, self._host.store.load()):
             self._run(assignment.task, assignment.status, containers.get(assignment.id, ""))
 
     async def take(self, change: Difference, *, everything: bool) -> None:
@@ -157,7 +154,7 @@ class Executor:
     async def _listen(self) -> None:
         """Containers change by themselves and by their user's hand."""
         while True:
-            async for event in self._engine.events.subscribe(wanted=_of_container):
+            async for event in self._host.events.subscribe(wanted=_of_container):
                 runner = self._runners.get(self._task_of(event))
                 if runner is not None:
                     runner.wake()
@@ -170,7 +167,7 @@ class Executor:
 
     def _containers(self) -> dict[str, str]:
         """The containers of tasks, by task."""
-        containers = self._engine.state.containers.values()
+        containers = self._host.state.containers.values()
         return {container.spec.task_id: container.id for container in containers if container.spec.task_id}
 
     def _assignment(self, task: Task) -> Assignment:
@@ -180,7 +177,7 @@ class Executor:
     async def _write(self, assignments: list[Assignment]) -> None:
         changes: list[Change] = [records.put(assignment) for assignment in assignments]
         if changes:
-            await self._engine.store.commit(changes)
+            await self._host.store.commit(changes)
 
     async def _tell(self, assignment: Assignment) -> None:
         if assignment.status.state >= WORTH_WRITING:
@@ -190,7 +187,7 @@ class Executor:
             self._ended.set()
 
     async def _forget(self, task_id: str) -> None:
-        await self._engine.store.commit([Delete(KIND, task_id)])
+        await self._host.store.commit([Delete(KIND, task_id)])
         self._reports.forget(task_id)
 
     async def _release_networks(self) -> None:

@@ -6,17 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING
 
 from fairlead.core.swarm.naming import PREFIX
+from fairlead.engine.one_host import OneHost
 from fairlead.engine.swarm.messages import LogLine, LogWish, Publish
 from fairlead.model.container import CREATED
 from fairlead.model.errors import Refusal
 from fairlead.model.event import Event
 from fairlead.model.runtime import STDOUT, LogEntry, LogQuery
-
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
 
 BATCH = 256
 """Lines in one call at most; as many may wait for the next one before reading pauses."""
@@ -32,8 +29,8 @@ Send = Callable[[Publish], Awaitable[None]]
 class LogReader:
     """`container_of` tells the container of a task, "" for none."""
 
-    def __init__(self, engine: Engine, container_of: Callable[[str], str]) -> None:
-        self._engine, self._container_of = engine, container_of
+    def __init__(self, host: OneHost, container_of: Callable[[str], str]) -> None:
+        self._host, self._container_of = host, container_of
         self._reading: dict[str, asyncio.Task[None]] = {}
 
     def take(self, wish: LogWish, send: Send) -> None:
@@ -85,7 +82,7 @@ class LogReader:
             follow=wish.follow,
         )
         try:
-            _, entries = self._engine.containers.streams.logs(container_id, query)
+            _, entries = self._host.containers.streams.logs(container_id, query)
             async for entry in entries:
                 yield _line(entry)
         except Refusal as refusal:
@@ -106,11 +103,11 @@ class LogReader:
         def concerns(event: Event) -> bool:
             return event.action == "start" and event.attributes.get(TASK_LABEL) == task_id
 
-        async with aclosing(self._engine.events.subscribe(wanted=concerns)) as starts:
+        async with aclosing(self._host.events.subscribe(wanted=concerns)) as starts:
             await anext(starts, None)
 
     def _begun(self, task_id: str) -> bool:
-        container = self._engine.state.containers.get(self._container_of(task_id))
+        container = self._host.state.containers.get(self._container_of(task_id))
         return container is not None and container.state.status != CREATED
 
 

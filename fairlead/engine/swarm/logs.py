@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from fairlead.engine.records import decode, encode
 from fairlead.engine.swarm.hearing import heard
@@ -14,14 +14,27 @@ from fairlead.model.swarm.errors import Elsewhere
 
 if TYPE_CHECKING:
     from fairlead.engine.swarm.log_broker import LogBroker
-    from fairlead.engine.swarm.swarm import Swarm
+
+
+class Leader(Protocol):
+    """The way from this manager to the one that leads (`Seat`)."""
+
+    @property
+    def leader_address(self) -> str:
+        """HOST:PORT, "" while none is known."""
+        ...
+
+    def ask_leader(self, name: str, body: bytes) -> AsyncIterator[bytes]:
+        """A streamed call. Raises Unavailable while there is none."""
+        ...
 
 
 class Logs:
-    """Every manager has one; the leader's reads from nodes, the others' from the leader's."""
+    """Every manager has one; the leader's reads from nodes, the others' from the leader's. `leader` raises Unavailable
+    where this node is no manager."""
 
-    def __init__(self, swarm: Swarm) -> None:
-        self._swarm = swarm
+    def __init__(self, leader: Callable[[], Leader]) -> None:
+        self._leader = leader
         self.broker: LogBroker | None = None
         """Set while this manager leads."""
         self.calls: Mapping[str, Answerer] = {"publish": self.publish, "logs": self.logs}
@@ -32,7 +45,7 @@ class Logs:
             async for lines in self.broker.read(request):
                 yield lines
             return
-        async for line in self._swarm.membership.seat.ask_leader("logs", encode(request)):
+        async for line in self._leader().ask_leader("logs", encode(request)):
             yield decode(TaskLines, line)
 
     # --- calls of nodes and of other managers -------------------------------------------------
@@ -49,5 +62,5 @@ class Logs:
 
     def _leading(self) -> LogBroker:
         if self.broker is None:
-            raise Elsewhere(self._swarm.membership.seat.leader_address)
+            raise Elsewhere(self._leader().leader_address)
         return self.broker

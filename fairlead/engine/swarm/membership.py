@@ -12,24 +12,22 @@ import logging
 from collections.abc import Callable
 from functools import cached_property
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
 from fairlead.core.swarm import whereabouts
+from fairlead.engine.discovery.discovery import Discovery
+from fairlead.engine.one_host import OneHost
 from fairlead.engine.swarm.agent import Agent
 from fairlead.engine.swarm.describing import describe
 from fairlead.engine.swarm.hands import Hands
 from fairlead.engine.swarm.messages import News
 from fairlead.engine.swarm.ports import Keystore
 from fairlead.engine.swarm.seat import Seat
-from fairlead.engine.swarm.seating import Seating
+from fairlead.engine.swarm.seating import MakeSeat, Seating
 from fairlead.engine.swarm.standing import ACTIVE, ERROR, LOCKED, NO_MEMBER, PENDING, Standing
 from fairlead.engine.swarm.surroundings import Place, Surroundings
 from fairlead.engine.swarm.tending import EXPIRED, Tending
 from fairlead.model.errors import Conflict, Unavailable
 from fairlead.model.swarm.identity import Identity
-
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
 
 ENTRY = 20.0
 """Seconds that a user waits for a node to be in the swarm."""
@@ -44,16 +42,24 @@ _log = logging.getLogger("fairlead.swarm")
 class Membership:
     """`identity` is None in no swarm. Verbs that change the membership take turns (`turn`)."""
 
-    def __init__(self, engine: Engine, keystore: Keystore, make_hands: Callable[[], Hands]) -> None:
-        self._engine, self._keystore, self._make_hands = engine, keystore, make_hands
+    def __init__(
+        self,
+        host: OneHost,
+        discovery: Discovery,
+        keystore: Keystore,
+        make_hands: Callable[[], Hands],
+        make_seat: MakeSeat,
+    ) -> None:
+        self._host, self._discovery = host, discovery
+        self._keystore, self._make_hands = keystore, make_hands
         self.turn = asyncio.Lock()
         self.identity: Identity | None = None
         self.agent: Agent | None = None
         self.unlock_key = ""
         self.remote_managers: tuple[tuple[str, str], ...] = ()
         """(node id, HOST:PORT) of the managers as heard of last."""
-        self._seating = Seating(self, engine)
-        self._tending = Tending(self, self._seating, engine)
+        self._seating = Seating(self, host.clock, make_seat)
+        self._tending = Tending(self, self._seating, host.clock, host.entropy)
         self._locked = False
         self._heard, self._seated = asyncio.Event(), asyncio.Event()
         self._running: list[asyncio.Task[None]] = []
@@ -125,10 +131,10 @@ class Membership:
         self._tending.begin(identity)
         self._heard.clear()
         self.hands.caller.renew(identity)
-        place, engine = self.place(identity), self._engine
-        surroundings = Surroundings(lambda: describe(engine), self.heard, engine.overlays, engine.discovery)
-        self.agent = Agent(engine, self.hands.caller, place, surroundings)
-        await engine.discovery.start(identity.peer.node_id, place.data_address, identity.peer.cluster_id)
+        place, host = self.place(identity), self._host
+        surroundings = Surroundings(lambda: describe(host.system), self.heard, host.overlays, self._discovery)
+        self.agent = Agent(host, self.hands.caller, place, surroundings)
+        await self._discovery.start(identity.peer.node_id, place.data_address, identity.peer.cluster_id)
         await self.agent.adopt()
         self._running = [asyncio.create_task(self.agent.run()), asyncio.create_task(self._tending.run())]
         self.seat_changed()
@@ -150,9 +156,9 @@ class Membership:
         await self._stop_tending()
         await self._seating.close(forget=True)
         self.identity, self.agent = None, None
-        await self._engine.discovery.stop()
-        await self._engine.ingress.close()
-        await self._engine.overlays.leave()
+        await self._discovery.stop()
+        await self._host.ingress.close()
+        await self._host.overlays.leave()
         self._locked, self.unlock_key, self.remote_managers = False, "", ()
         self.hands.caller.renew(None)
         await asyncio.to_thread(self._keystore.clear)
@@ -196,7 +202,7 @@ class Membership:
         if news.managers:
             self.remote_managers = tuple(zip(news.manager_ids, news.managers, strict=False))
         if news.data_path_port:
-            await self._engine.overlays.enter(self.place(self.own).data_address, news.data_path_port)
+            await self._host.overlays.enter(self.place(self.own).data_address, news.data_path_port)
         self._heard.set()
         self._tending.heard(news)
 

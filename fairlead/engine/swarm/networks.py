@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.ipam import drivers as ipam
@@ -16,14 +15,12 @@ from fairlead.core.swarm.snapshot import Snapshot
 from fairlead.engine.ports import Clock, Entropy
 from fairlead.engine.state import State
 from fairlead.engine.swarm.lookup import find
+from fairlead.engine.swarm.manager_node import Manager
 from fairlead.engine.swarm.standing import INACTIVE, NO_SWARM
 from fairlead.engine.swarm.writing import settled, write
 from fairlead.model.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal
 from fairlead.model.network import PREDEFINED, SWARM, NetworkSpec
 from fairlead.model.swarm.network import SwarmNetwork
-
-if TYPE_CHECKING:
-    from fairlead.engine.swarm.swarm import Swarm
 
 PREDEFINED_LABEL = "com.docker.swarm.predefined"
 OVERLAY = "overlay"
@@ -46,8 +43,8 @@ def predefined(entropy: Entropy, now: int) -> list[SwarmNetwork]:
 
 
 class SwarmNetworks:
-    def __init__(self, swarm: Swarm, state: State, clock: Clock, entropy: Entropy) -> None:
-        self._swarm, self._state = swarm, state
+    def __init__(self, manager: Manager, state: State, clock: Clock, entropy: Entropy) -> None:
+        self._manager, self._state = manager, state
         self._clock, self._entropy = clock, entropy
 
     # --- reading ------------------------------------------------------------------------------
@@ -56,7 +53,7 @@ class SwarmNetworks:
         """Those that users made, and the ingress network; none where this node is no manager at work, or where there is
         no majority: this host's networks are listed all the same."""
         try:
-            snapshot = self._swarm.snapshot
+            snapshot = self._manager.snapshot
         except Refusal:
             return ()
         return [one for one in _present(snapshot) if PREDEFINED_LABEL not in one.spec.labels]
@@ -64,14 +61,14 @@ class SwarmNetworks:
     def find(self, reference: str) -> SwarmNetwork:
         """By id, name or the beginning of an id, predefined ones too. Raises NotFound, or Invalid when ambiguous; of a
         manager that is not at work yet, Unavailable: it cannot know."""
-        standing = self._swarm.standing
+        standing = self._manager.standing
         if not standing.seated and not standing.manager:
             raise NotFound(f"network {reference} not found")
-        return _find(self._swarm.snapshot, reference)
+        return _find(self._manager.snapshot, reference)
 
     def in_use(self, network: SwarmNetwork) -> bool:
         """Does a service name it, or a task have a place on it?"""
-        snapshot = self._swarm.snapshot
+        snapshot = self._manager.snapshot
         named = (one for service in snapshot.services.values() for one in service.spec.template.networks)
         return any(one.target == network.id for one in named) or in_use(network, snapshot)
 
@@ -88,8 +85,8 @@ class SwarmNetworks:
             self._check_unique(spec, snapshot)
             return [Put(SwarmNetwork(network_id, wanted, created=now, updated=now))]
 
-        await write(self._swarm, decide)
-        await settled(self._swarm, lambda snapshot: _allocated(snapshot.networks.get(network_id)))
+        await write(self._manager, decide)
+        await settled(self._manager, lambda snapshot: _allocated(snapshot.networks.get(network_id)))
         return network_id
 
     async def remove(self, reference: str) -> None:
@@ -102,17 +99,17 @@ class SwarmNetworks:
             validate.network_removal(network.id, snapshot)
             return [Put(replace(network, pending_delete=True)) if in_use(network, snapshot) else Drop(network)]
 
-        await write(self._swarm, decide)
+        await write(self._manager, decide)
 
     def _check_standing(self, spec: NetworkSpec) -> None:
-        standing = self._swarm.standing
+        standing = self._manager.standing
         if standing.seated:
             return
         if standing.state == INACTIVE:
             raise NotAllowed(NO_SWARM if spec.driver == OVERLAY else NOT_ACTIVE)
         if not standing.manager:
             raise NotAllowed(ON_A_WORKER)
-        self._swarm.mirror  # noqa: B018 - raises what keeps this manager from its seat
+        self._manager.mirror  # noqa: B018 - raises what keeps this manager from its seat
 
     def _check_unique(self, spec: NetworkSpec, snapshot: Snapshot) -> None:
         # A swarm network that was removed lingers on this host until its last container has stopped.

@@ -6,20 +6,17 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fairlead.core.balance.service import LABEL
 from fairlead.core.swarm.labels import weight
 from fairlead.core.swarm.task_presence import Host, presence
+from fairlead.engine.one_host import OneHost
 from fairlead.engine.swarm.surroundings import Discovery
 from fairlead.engine.swarm.told import Told
 from fairlead.model.discovery import Presence
 from fairlead.model.errors import Refusal
 from fairlead.model.network import PREDEFINED
 from fairlead.model.swarm.task import Task
-
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
 
 _Announced = dict[str, tuple[str, Presence]]
 """By endpoint id: the network and what was said."""
@@ -31,8 +28,8 @@ log = logging.getLogger(__name__)
 
 
 class Presences:
-    def __init__(self, engine: Engine, told: Told, discovery: Discovery | None) -> None:
-        self._engine, self._told, self._discovery = engine, told, discovery
+    def __init__(self, host: OneHost, told: Told, discovery: Discovery | None) -> None:
+        self._host, self._told, self._discovery = host, told, discovery
         self._announced: dict[str, _Announced] = {}
 
     async def retire(self, task: Task, container_id: str, patience: float) -> None:
@@ -70,7 +67,7 @@ class Presences:
     def _present(self, task: Task, container_id: str, serving: bool) -> Iterator[tuple[str, tuple[str, Presence]]]:
         node = self._told.node
         host = Host(node.id, self._told.data_address, weight(node.spec.labels))
-        for endpoint in self._engine.state.endpoints_of(container_id):
+        for endpoint in self._host.state.endpoints_of(container_id):
             network = self._told.networks.get(endpoint.network_id)
             if network is not None and network.name not in PREDEFINED:
                 said = presence(task, endpoint, network, host, serving=serving)

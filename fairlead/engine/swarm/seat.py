@@ -11,12 +11,14 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from fairlead.engine.memory import Memory
 from fairlead.engine.swarm.admission import Admission
 from fairlead.engine.swarm.hands import Hands
 from fairlead.engine.swarm.leader import Leader
 from fairlead.engine.swarm.log_broker import LogBroker
+from fairlead.engine.swarm.logs import Logs
+from fairlead.engine.swarm.manager_node import Manager
 from fairlead.engine.swarm.mirror import Mirror
 from fairlead.engine.swarm.ports import Answerer, Call, ClusterStore, ConsensusFiles, ConsensusStart, Reply
 from fairlead.engine.swarm.reign import Decision
@@ -27,9 +29,6 @@ from fairlead.model.swarm.cluster import Cluster
 from fairlead.model.swarm.errors import Elsewhere
 from fairlead.model.swarm.identity import Identity, Peer, certificates
 from fairlead.model.swarm.node import MANAGER
-
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
 
 LED = frozenset({"session", "beat", "report", "leave", "attach", "detach"})
 """Calls that only the leading manager answers."""
@@ -51,9 +50,9 @@ class Seat:
 
     mirror: Mirror
 
-    def __init__(self, engine: Engine, hands: Hands, changed: Callable[[], None]) -> None:
-        self._swarm, self._events = engine.swarm, engine.events
-        self._clock, self._entropy = engine.clock, engine.entropy
+    def __init__(self, memory: Memory, manager: Manager, logs: Logs, hands: Hands, changed: Callable[[], None]) -> None:
+        self._manager, self._logs, self._events = manager, logs, memory.events
+        self._clock, self._entropy = memory.clock, memory.entropy
         self._hands, self._changed = hands, changed
         self._calls: Mapping[str, Answerer] = {}
         self._leader: Leader | None = None
@@ -135,7 +134,7 @@ class Seat:
         self._leader = Leader(node_id, store, self.mirror, hands.consensus, self._clock, self._entropy)
         self._leader.on_reign = self._reigning
         admission = Admission(self.mirror, self._write, hands, self._clock, self._entropy, identity.store_key)
-        self._calls = {**admission.calls, **self._swarm.logs.calls}
+        self._calls = {**admission.calls, **self._logs.calls}
         self._ready.set()
         self._changed()
         self.stand()
@@ -158,7 +157,7 @@ class Seat:
                 return
 
     async def _write(self, decide: Decision) -> None:
-        await write(self._swarm, decide)
+        await write(self._manager, decide)
 
     async def _watch_settings(self) -> None:
         with closing(self.mirror.changes()) as subscription:
@@ -194,7 +193,7 @@ class Seat:
         """Leading began or ended."""
         dispatcher = leader.dispatcher
         broker = LogBroker(self.mirror, dispatcher.wish, self._entropy) if dispatcher is not None else None
-        self._swarm.logs.broker = broker
+        self._logs.broker = broker
 
     async def _watch_majority(self) -> None:
         alone = False

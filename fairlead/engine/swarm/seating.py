@@ -6,20 +6,22 @@ out while it was away, or demoted and promoted again in a moment, has to begin a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from fairlead.engine.ports import Clock
 from fairlead.engine.records import decode, encode
+from fairlead.engine.swarm.hands import Hands
 from fairlead.engine.swarm.keeper import peer_url
+from fairlead.engine.swarm.member import Member
 from fairlead.engine.swarm.messages import SeatAnswer, SeatRequest
 from fairlead.engine.swarm.ports import ConsensusStart
 from fairlead.engine.swarm.seat import Seat, files_of, members_of
 from fairlead.model.errors import Unavailable
 from fairlead.model.swarm.identity import Identity
 
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
-    from fairlead.engine.swarm.membership import Membership
+MakeSeat = Callable[[Hands, Callable[[], None]], Seat]
+"""From a member's hands, and what to call when the seat is taken or the swarm's settings change."""
 
 COUNTED = 15.0
 """Seconds after which a demoted manager goes though the others still count on it: they may have begun anew."""
@@ -30,13 +32,13 @@ PATIENCE = 20.0
 class Seating:
     """`seat` is there while there is one, at work (`seated`) or not yet."""
 
-    def __init__(self, membership: Membership, engine: Engine) -> None:
-        self._membership, self._engine = membership, engine
+    def __init__(self, member: Member, clock: Clock, make_seat: MakeSeat) -> None:
+        self._member, self._clock, self._make_seat = member, clock, make_seat
         self.seat: Seat | None = None
         self._risen = 0.0
 
     def new(self) -> Seat:
-        return Seat(self._engine, self._membership.hands, self._membership.seat_changed)
+        return self._make_seat(self._member.hands, self._member.seat_changed)
 
     async def close(self, *, forget: bool = False) -> None:
         """Have none for now; with `forget`, nothing is kept of what it held."""
@@ -46,17 +48,17 @@ class Seating:
 
     async def follow(self) -> None:
         """Have a seat as a manager, none as a worker. Raises Refusals while that cannot be."""
-        identity = self._membership.own
+        identity = self._member.own
         if not identity.peer.manager:
             await self._stand_up(identity)
             return
         if self.seat is not None and self._risen:
             await self._sit_down_again(self.seat, identity)
-        if self.seat is not None and self._membership.hands.consensus.removed:
+        if self.seat is not None and self._member.hands.consensus.removed:
             # Taken out while it was away, and a manager all the same: it begins anew.
             await self._give_up(self.seat)
         if self.seat is None:
-            await self._take(self._membership.own)
+            await self._take(self._member.own)
 
     async def _take(self, identity: Identity) -> None:
         seat = self.new()
@@ -67,13 +69,13 @@ class Seating:
         try:
             await seat.listen(identity)
             await seat.open(start, identity)
-            if identity is not self._membership.identity:
-                await self._membership.save(identity)
+            if identity is not self._member.identity:
+                await self._member.save(identity)
         except BaseException:
             await seat.close()
             raise
         self.seat = seat
-        self._membership.seat_changed()
+        self._member.seat_changed()
 
     async def _sit_down_again(self, seat: Seat, identity: Identity) -> None:
         """Demoted, and promoted before the seat was given up."""
@@ -89,7 +91,7 @@ class Seating:
         if self.seat is None and not identity.consensus_certificate:
             return
         if self.seat is not None:
-            now = self._engine.clock.monotonic()
+            now = self._clock.monotonic()
             self._risen = self._risen or now
             await self.seat.stand_down()
             if not await self.seat.taken_out() and now - self._risen < COUNTED:
@@ -99,17 +101,15 @@ class Seating:
     async def _give_up(self, seat: Seat) -> None:
         self.seat, self._risen = None, 0.0
         await seat.close(forget=True)
-        self._membership.seat_changed()
-        await self._membership.save(
-            replace(self._membership.own, store_key="", consensus_certificate="", consensus_key="")
-        )
+        self._member.seat_changed()
+        await self._member.save(replace(self._member.own, store_key="", consensus_certificate="", consensus_key=""))
 
     async def _ask_for_seat(self, identity: Identity) -> tuple[Identity, ConsensusStart]:
-        assert self._membership.agent is not None
-        await self._membership.hands.consensus.stop(forget=True)
-        consensus_key, csr = self._membership.hands.authority.request((self._membership.address,))
+        assert self._member.agent is not None
+        await self._member.hands.consensus.stop(forget=True)
+        consensus_key, csr = self._member.hands.authority.request((self._member.address,))
         request = encode(SeatRequest(identity.advertise, csr))
-        answer = decode(SeatAnswer, await self._membership.agent.ask("seat", request, patience=PATIENCE))
+        answer = decode(SeatAnswer, await self._member.agent.ask("seat", request, patience=PATIENCE))
         identity = replace(
             identity,
             store_key=answer.key,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from fairlead.core.balance import service as balance
 from fairlead.core.containers import names
@@ -16,6 +15,7 @@ from fairlead.engine.ports import Clock, Entropy
 from fairlead.engine.swarm import filtering
 from fairlead.engine.swarm.filtering import Filters
 from fairlead.engine.swarm.lookup import find
+from fairlead.engine.swarm.manager_node import Manager
 from fairlead.engine.swarm.writing import settled, write
 from fairlead.model.config import NFT
 from fairlead.model.image import RegistryAuth
@@ -24,9 +24,6 @@ from fairlead.model.swarm.service import GLOBAL, GLOBAL_JOB, REPLICATED, Service
 from fairlead.model.swarm.states import TaskState
 from fairlead.model.swarm.task import Task
 from fairlead.model.swarm.template import NetworkAttachmentSpec
-
-if TYPE_CHECKING:
-    from fairlead.engine.swarm.swarm import Swarm
 
 FILTERS = frozenset({"id", "label", "mode", "name", "runtime"})
 
@@ -44,22 +41,22 @@ class ServiceStatus:
 class Services:
     """`balancer` is what this node's daemon leads clients with."""
 
-    def __init__(self, swarm: Swarm, clock: Clock, entropy: Entropy, balancer: str = NFT) -> None:
-        self._swarm, self._clock, self._entropy, self._balancer = swarm, clock, entropy, balancer
+    def __init__(self, manager: Manager, clock: Clock, entropy: Entropy, balancer: str = NFT) -> None:
+        self._manager, self._clock, self._entropy, self._balancer = manager, clock, entropy, balancer
 
     # --- reading ------------------------------------------------------------------------------
 
     def list(self, filters: Filters) -> Sequence[Service]:
         """By name. Raises Invalid for filters that do not exist."""
-        services = self._swarm.snapshot.services.values()
+        services = self._manager.snapshot.services.values()
         filtering.check(filters, FILTERS)
         return sorted((one for one in services if _matches(one, filters)), key=lambda one: one.spec.name)
 
     def get(self, reference: str) -> Service:
-        return _find(self._swarm.snapshot, reference)
+        return _find(self._manager.snapshot, reference)
 
     def status(self, service: Service) -> ServiceStatus:
-        snapshot = self._swarm.snapshot
+        snapshot = self._manager.snapshot
         tasks = [task for task in snapshot.tasks_of(service.id) if current(task, service)]
         return ServiceStatus(
             running=sum(_runs(task, snapshot) for task in tasks),
@@ -79,8 +76,8 @@ class Services:
             self._check(wanted, snapshot)
             return [Put(revise.created(service_id, wanted, now))]
 
-        await write(self._swarm, decide)
-        await settled(self._swarm, lambda snapshot: _allocated(snapshot.services.get(service_id)))
+        await write(self._manager, decide)
+        await settled(self._manager, lambda snapshot: _allocated(snapshot.services.get(service_id)))
         return service_id
 
     async def update(
@@ -102,7 +99,7 @@ class Services:
             self._check(wanted, snapshot, service)
             return [Put(revise.updated(service, wanted, version, self._clock.now()))]
 
-        await write(self._swarm, decide)
+        await write(self._manager, decide)
 
     async def roll_back(self, reference: str, version: int) -> None:
         """Send the service that the user saw at `version` back to its previous spec. Raises `Refusal`."""
@@ -110,11 +107,11 @@ class Services:
         def decide(snapshot: Snapshot) -> Iterable[Change]:
             return [Put(revise.rolled(_find(snapshot, reference), version, self._clock.now()))]
 
-        await write(self._swarm, decide)
+        await write(self._manager, decide)
 
     async def remove(self, reference: str) -> None:
         """Forget the service; its tasks are stopped by the loops."""
-        await write(self._swarm, lambda snapshot: [Drop(_find(snapshot, reference))])
+        await write(self._manager, lambda snapshot: [Drop(_find(snapshot, reference))])
 
     def _check(self, spec: ServiceSpec, snapshot: Snapshot, own: Service | None = None) -> None:
         validate.service(spec, snapshot, own)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from fairlead.core.swarm import revise, validate
 from fairlead.core.swarm.changes import Change, Put
@@ -13,6 +12,7 @@ from fairlead.core.swarm.snapshot import Snapshot
 from fairlead.engine.ports import Clock, Entropy
 from fairlead.engine.swarm.admission import root_of
 from fairlead.engine.swarm.founding import new_tokens, new_unlock_key
+from fairlead.engine.swarm.manager_node import Manager
 from fairlead.engine.swarm.ports import Authority
 from fairlead.engine.swarm.standing import leaderless
 from fairlead.engine.swarm.writing import write
@@ -20,9 +20,6 @@ from fairlead.model.swarm.cluster import Cluster, ClusterSpec, RootCa
 from fairlead.model.swarm.identity import Root, digest
 from fairlead.model.swarm.node import Node
 from fairlead.model.swarm.orders import GivenRoot, Rotations
-
-if TYPE_CHECKING:
-    from fairlead.engine.swarm.swarm import Swarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +32,17 @@ class Trust:
 
 
 class Settings:
-    def __init__(self, swarm: Swarm, clock: Clock, entropy: Entropy) -> None:
-        self._swarm, self._clock, self._entropy = swarm, clock, entropy
+    def __init__(self, manager: Manager, authority: Callable[[], Authority], clock: Clock, entropy: Entropy) -> None:
+        self._manager, self._find_authority = manager, authority
+        self._clock, self._entropy = clock, entropy
         self._marks: dict[str, tuple[bytes, bytes]] = {}
 
     @property
     def _authority(self) -> Authority:
-        return self._swarm.membership.hands.authority
+        return self._find_authority()
 
     def get(self) -> Cluster:
-        cluster = self._swarm.snapshot.cluster
+        cluster = self._manager.snapshot.cluster
         if cluster is None:
             raise leaderless()
         return cluster
@@ -85,7 +83,7 @@ class Settings:
             changed = self._rotated(replace(cluster, spec=spec), rotations)
             yield Put(self._rerooted(changed, fresh) if fresh is not None else changed)
 
-        await write(self._swarm, decide)
+        await write(self._manager, decide)
 
     def _fresh_root(self, spec: ClusterSpec, given: GivenRoot) -> Root | None:
         """The root to change to, if any. Raises Invalid for a given one that is of no use."""

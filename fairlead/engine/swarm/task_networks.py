@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fairlead.core.drivers.contract import Neighbourhood
 from fairlead.engine.locks import KeyedLocks
 from fairlead.engine.networks.creation import Identity, resolve
+from fairlead.engine.one_host import OneHost
 from fairlead.engine.swarm.surroundings import Overlays
 from fairlead.engine.swarm.told import Told
 from fairlead.model.errors import Failed, NotFound
@@ -16,15 +16,12 @@ from fairlead.model.network import PREDEFINED, SWARM
 from fairlead.model.swarm.network import SwarmNetwork
 from fairlead.model.swarm.task import Task
 
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
-
 OVERLAY = "overlay"
 
 
 class TaskNetworks:
-    def __init__(self, engine: Engine, told: Told, overlays: Overlays | None) -> None:
-        self._engine, self._told, self._overlays = engine, told, overlays
+    def __init__(self, host: OneHost, told: Told, overlays: Overlays | None) -> None:
+        self._host, self._told, self._overlays = host, told, overlays
         self._turns = KeyedLocks()
         self._guests: dict[str, str] = {}
         """By task, the networks of places that were given and are not assigned yet."""
@@ -58,12 +55,12 @@ class TaskNetworks:
         if self._overlays is None:
             return
         if network is None:
-            await self._engine.ingress.close()
+            await self._host.ingress.close()
             return
         await self._ensure(network)
         own = next((one for one in self._told.node.attachments if one.network_id == network.id), None)
         if own is not None and own.addresses:
-            await self._engine.ingress.open(self._engine.state.networks[network.id], own.addresses)
+            await self._host.ingress.open(self._host.state.networks[network.id], own.addresses)
 
     async def _ensure(self, network: SwarmNetwork) -> None:
         if network.name in PREDEFINED:
@@ -73,23 +70,23 @@ class TaskNetworks:
                 if self._overlays is None:
                     raise Failed(f"network {network.name}: this node has no overlay networks")
                 await self._overlays.ensure(network, self._told.data_address, self._told.data_path_port)
-            elif network.id not in self._engine.state.networks:
+            elif network.id not in self._host.state.networks:
                 await self._make(network)
 
     async def _make(self, network: SwarmNetwork) -> None:
         """A network whose addresses are each host's own affair (`--config-from` names what this host has of it)."""
-        engine = self._engine
-        facts = await engine.fabric.host.look()
-        ground = engine.networks.ground()
-        identity = Identity(network.id, engine.clock.now())
+        host = self._host
+        facts = await host.fabric.host.look()
+        ground = host.networks.ground()
+        identity = Identity(network.id, host.clock.now())
         resolved, _ = resolve(replace(network.spec, scope=""), ground, identity)
         local = replace(resolved, scope=SWARM)
-        engine.state.claimed_networks[local.id] = local
+        host.state.claimed_networks[local.id] = local
         try:
-            await engine.networks.make(local, Neighbourhood(facts, ground.networks))
+            await host.networks.make(local, Neighbourhood(facts, ground.networks))
         finally:
-            del engine.state.claimed_networks[local.id]
-        engine.fabric.announce(local, "create")
+            del host.state.claimed_networks[local.id]
+        host.fabric.announce(local, "create")
 
     async def release(self, tasks: Iterable[Task]) -> None:
         """Let go of swarm networks that none of `tasks` (those that live) and no endpoint needs."""
@@ -98,14 +95,14 @@ class TaskNetworks:
             self.leave_guest(task.id)
             needed |= {one.network_id for one in task.attachments}
         needed.update(self._guests.values())
-        for network in list(self._engine.state.networks.values()):
+        for network in list(self._host.state.networks.values()):
             entrance = network.ingress and network.id in self._told.networks
             if network.scope != SWARM or entrance or network.id in needed:
                 continue
             async with self._turns.of(network.id):
-                if self._engine.state.users_of(network.id):
+                if self._host.state.users_of(network.id):
                     continue
                 if network.driver != OVERLAY:
-                    await self._engine.networks.remove(network.id)
+                    await self._host.networks.remove(network.id)
                 elif self._overlays is not None:
                     await self._overlays.release(network.id)

@@ -8,21 +8,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from fairlead.core.swarm.naming import container_name
 from fairlead.core.swarm.task_container import bound_ports, container_spec, grace
 from fairlead.core.swarm.task_files import missing, task_files
 from fairlead.core.swarm.worker import Act, Seen, seen
 from fairlead.engine.blame import blamed
+from fairlead.engine.one_host import OneHost
 from fairlead.engine.swarm.signs import Signs
 from fairlead.engine.swarm.task_networks import TaskNetworks
 from fairlead.engine.swarm.told import Told
 from fairlead.model.errors import Conflict, NotFound, NotModified, Refusal
 from fairlead.model.swarm.task import Task
-
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
 
 PULLS_AT_ONCE, STARTS_AT_ONCE = 3, 8
 
@@ -30,8 +27,8 @@ log = logging.getLogger(__name__)
 
 
 class TaskSteps:
-    def __init__(self, engine: Engine, told: Told, networks: TaskNetworks, signs: Signs) -> None:
-        self._engine, self._told, self._networks, self._signs = engine, told, networks, signs
+    def __init__(self, host: OneHost, told: Told, networks: TaskNetworks, signs: Signs) -> None:
+        self._host, self._told, self._networks, self._signs = host, told, networks, signs
         self._pulls = asyncio.Semaphore(PULLS_AT_ONCE)
         self.starts = asyncio.Semaphore(STARTS_AT_ONCE)
 
@@ -42,7 +39,7 @@ class TaskSteps:
         return self._told.informed and self._signs.fresh and not missing(task, self._told.files)
 
     def look(self, task: Task, container_id: str) -> Seen | None:
-        state = self._engine.state
+        state = self._host.state
         container = state.containers.get(task.spec.attached_container or container_id)
         if container is None:
             return None
@@ -53,7 +50,7 @@ class TaskSteps:
         """Pull the image unless it is here: clients have pinned a name to a digest where a registry could be asked.
         May be cancelled. What the registry refuses is logged; the user reads that there is no such image."""
         template = task.spec.container
-        images = self._engine.images
+        images = self._host.images
         if template is None or images.find(template.image) is not None:
             return
         async with self._pulls:
@@ -67,27 +64,27 @@ class TaskSteps:
         """The container, its id; it does not run yet. Raises Refusal."""
         await self._networks.ensure(task)
         spec = container_spec(task, self._told.node, self._told.networks)
-        container_id, _ = await self._engine.containers.create(container_name(task), spec)
+        container_id, _ = await self._host.containers.create(container_name(task), spec)
         return container_id
 
     async def start(self, task: Task, container_id: str) -> None:
         with blamed("starting container failed: "), suppress(NotModified):
             files = task_files(task, self._told.node, self._told.files)
-            await self._engine.containers.start(container_id, files)
+            await self._host.containers.start(container_id, files)
 
     async def stop(self, task: Task, container_id: str) -> None:
         with suppress(NotModified, NotFound):
-            await self._engine.containers.stop(container_id, grace(task))
+            await self._host.containers.stop(container_id, grace(task))
 
     async def kill(self, task: Task, container_id: str) -> None:
         """At once, whatever stop may be on its way; one that does not run, or was never made, is fine."""
         if container_id and not task.spec.attached_container:
             with suppress(Conflict, NotFound):
-                await self._engine.containers.kill(container_id)
+                await self._host.containers.kill(container_id)
 
     async def remove(self, container_id: str) -> None:
         """With its anonymous volumes; missing is fine, and so is a task that never had one."""
         if not container_id:
             return
         with suppress(NotFound):
-            await self._engine.containers.remove(container_id, force=True, volumes=True)
+            await self._host.containers.remove(container_id, force=True, volumes=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fairlead.core.swarm.naming import container_name
 from fairlead.core.swarm.snapshot import Snapshot
@@ -12,12 +11,10 @@ from fairlead.core.swarm.tasks import outdated
 from fairlead.engine.swarm import filtering
 from fairlead.engine.swarm.filtering import Filters
 from fairlead.engine.swarm.lookup import find
+from fairlead.engine.swarm.manager_node import Manager
 from fairlead.model.errors import Invalid
 from fairlead.model.swarm.states import parse_state
 from fairlead.model.swarm.task import Task
-
-if TYPE_CHECKING:
-    from fairlead.engine.swarm.swarm import Swarm
 
 UP_TO_DATE = "_up-to-date"
 """Tasks that their service would make the same today; what clients that wait for an update count."""
@@ -26,22 +23,22 @@ CONTAINER, ATTACHMENT = "container", "attachment"
 
 
 class Tasks:
-    def __init__(self, swarm: Swarm) -> None:
-        self._swarm = swarm
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
 
     def get(self, reference: str) -> Task:
         """By id, by the name of its container, or by the beginning of its id."""
-        return find("task", reference, self._swarm.snapshot.tasks, container_name)
+        return find("task", reference, self._manager.snapshot.tasks, container_name)
 
     def list(self, filters: Filters) -> Sequence[Task]:
         """Raises Invalid for filters that do not exist, NotFound for services and nodes that do not."""
-        snapshot = self._swarm.snapshot
+        snapshot = self._manager.snapshot
         filtering.check(filters, FILTERS)
         wish = self._wish(filters, snapshot)
         return [task for task in _candidates(wish, snapshot) if wish.meets(task) and _matches(task, filters)]
 
     def _wish(self, filters: Filters, snapshot: Snapshot) -> _Wish:
-        nodes = (self._swarm.standing.node_id if one == "self" else one for one in filters.get("node", ()))
+        nodes = (self._manager.standing.node_id if one == "self" else one for one in filters.get("node", ()))
         return _Wish(
             snapshot,
             [

@@ -10,19 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fairlead.core.swarm.identity import renewal
+from fairlead.engine.ports import Clock, Entropy
 from fairlead.engine.records import decode, encode
+from fairlead.engine.swarm.member import Member
 from fairlead.engine.swarm.messages import News, RenewAnswer, RenewRequest
+from fairlead.engine.swarm.seating import Seating
 from fairlead.engine.swarm.waiting import first_of
 from fairlead.model.errors import Failed, NotAllowed, Refusal
 from fairlead.model.swarm.identity import Identity
-
-if TYPE_CHECKING:
-    from fairlead.engine.engine import Engine
-    from fairlead.engine.swarm.membership import Membership
-    from fairlead.engine.swarm.seating import Seating
 
 RETRY, LONGEST_RETRY = 1.0, 30.0
 """Seconds between attempts at what did not succeed; the longer ones where managers refuse, for they seldom change their
@@ -36,8 +33,9 @@ _log = logging.getLogger("fairlead.swarm")
 class Tending:
     """`error` is why the node is not in line yet, "" when it is."""
 
-    def __init__(self, membership: Membership, seating: Seating, engine: Engine) -> None:
-        self._membership, self._seating, self._engine = membership, seating, engine
+    def __init__(self, member: Member, seating: Seating, clock: Clock, entropy: Entropy) -> None:
+        self._member, self._seating = member, seating
+        self._clock, self._entropy = clock, entropy
         self.error = ""
         self._due = asyncio.Event()
         self._must_renew = False
@@ -67,7 +65,7 @@ class Tending:
         """Until cancelled."""
         while True:
             longest = LONGEST_SLEEP if self._settled else UNSETTLED_SLEEP
-            seconds = min((self._renew_at - self._engine.clock.now()) / 1e9, longest)
+            seconds = min((self._renew_at - self._clock.now()) / 1e9, longest)
             await first_of(self._due.wait(), seconds=seconds)
             self._due.clear()
             try:
@@ -94,34 +92,34 @@ class Tending:
 
     @property
     def _settled(self) -> bool:
-        standing = self._membership.standing
+        standing = self._member.standing
         return standing.manager == standing.seated
 
     async def _fall_in(self) -> None:
         """One look at everything that may be due."""
-        membership = self._membership
-        identity, now = membership.own, self._engine.clock.now()
-        if membership.hands.authority.lifetime(identity.certificate)[1] <= now:
+        member = self._member
+        identity, now = member.own, self._clock.now()
+        if member.hands.authority.lifetime(identity.certificate)[1] <= now:
             raise Failed(EXPIRED)
         if self._trust != identity.trust:
             await self._become(replace(identity, trust=self._trust))
         if self._role != identity.peer.role or self._must_renew or self._renew_at <= now:
             await self._renew()
-        known = tuple(address for _, address in membership.remote_managers)
-        if known and set(known) != set(membership.own.managers):
-            await membership.save(replace(membership.own, managers=known))
+        known = tuple(address for _, address in member.remote_managers)
+        if known and set(known) != set(member.own.managers):
+            await member.save(replace(member.own, managers=known))
         await self._seating.follow()
         await self._seal()
 
     async def _renew(self) -> None:
         """A new certificate, in the role that the managers say."""
-        membership = self._membership
-        identity, agent = membership.own, membership.agent
+        member = self._member
+        identity, agent = member.own, member.agent
         assert agent is not None
-        key, csr = membership.hands.authority.request()
+        key, csr = member.hands.authority.request()
         consensus_key, consensus_csr = "", ""
         if identity.consensus_certificate:
-            consensus_key, consensus_csr = membership.hands.authority.request((membership.address,))
+            consensus_key, consensus_csr = member.hands.authority.request((member.address,))
         request = encode(RenewRequest(csr, consensus_csr))
         answer = decode(RenewAnswer, await agent.ask("renew", request))
         self._must_renew = False
@@ -134,27 +132,27 @@ class Tending:
         self._plan_renewal(renewed)
         _log.info("the node's certificate was renewed", extra={"role": answer.role})
         if peer.role != identity.peer.role:
-            agent.move(membership.place(renewed))
+            agent.move(member.place(renewed))
 
     def _plan_renewal(self, identity: Identity) -> None:
-        fraction = self._engine.entropy.number(1 << 16) / (1 << 16)
-        self._renew_at = renewal(self._membership.hands.authority.lifetime(identity.certificate), fraction)
+        fraction = self._entropy.number(1 << 16) / (1 << 16)
+        self._renew_at = renewal(self._member.hands.authority.lifetime(identity.certificate), fraction)
 
     async def _become(self, identity: Identity) -> None:
         """Show other papers, or believe others."""
-        await self._membership.save(identity)
-        self._membership.hands.caller.renew(identity)
+        await self._member.save(identity)
+        self._member.hands.caller.renew(identity)
         if self._seating.seat is not None:
             await self._seating.seat.renew(identity)
 
     async def _seal(self) -> None:
         """Keep the keys sealed as the cluster says: with the newest unlock key, or not at all."""
-        membership, seat = self._membership, self._seating.seat
+        member, seat = self._member, self._seating.seat
         cluster = seat.mirror.snapshot.cluster if seat is not None and seat.seated else None
         if cluster is None:
             return
         key = cluster.unlock_keys[0] if cluster.spec.autolock and cluster.unlock_keys else ""
-        identity = membership.own
-        if identity.autolock != bool(key) or membership.unlock_key != key:
-            membership.unlock_key = key
-            await membership.save(replace(identity, autolock=bool(key)))
+        identity = member.own
+        if identity.autolock != bool(key) or member.unlock_key != key:
+            member.unlock_key = key
+            await member.save(replace(identity, autolock=bool(key)))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from fairlead.core.swarm.changes import Change
 from fairlead.core.swarm.snapshot import Snapshot
+from fairlead.engine.swarm.manager_node import Manager
 from fairlead.engine.swarm.standing import leaderless
 from fairlead.model.errors import Failed, Refusal
 from fairlead.model.swarm.errors import Outdated, Untouched
 
 if TYPE_CHECKING:
     from fairlead.engine.swarm.mirror import Mirror
-    from fairlead.engine.swarm.swarm import Swarm
 
 ATTEMPTS = 16
 SETTLING = 1.0
@@ -24,7 +24,7 @@ PATIENCE, PAUSE = 10.0, 0.1
 """Seconds that a user waits for a majority of managers (another leader of theirs, say), and between attempts."""
 
 
-async def write(swarm: Swarm, decide: Callable[[Snapshot], Iterable[Change]]) -> None:
+async def write(manager: Manager, decide: Callable[[Snapshot], Iterable[Change]]) -> None:
     """`decide` reads the store's present state and raises `Refusal` or answers what to change. It is asked again when
     that state was not the last any more, so what a user must not overwrite unseen is `decide`'s to compare. It
     also refuses of the last state only. Waits for a majority while nothing was changed; raises Failed, in Docker's
@@ -32,7 +32,7 @@ async def write(swarm: Swarm, decide: Callable[[Snapshot], Iterable[Change]]) ->
     deadline = asyncio.get_running_loop().time() + PATIENCE
     outdated = 0
     while outdated < ATTEMPTS:
-        mirror = swarm.mirror
+        mirror = manager.mirror
         try:
             if outdated:
                 await mirror.refresh()
@@ -57,9 +57,9 @@ async def _decided(mirror: Mirror, decide: Callable[[Snapshot], Iterable[Change]
         return list(decide(mirror.snapshot))
 
 
-async def settled(swarm: Swarm, done: Callable[[Snapshot], bool]) -> None:
+async def settled(manager: Manager, done: Callable[[Snapshot], bool]) -> None:
     """Returns when `done`, or when the leader does not come to it in time: then it is not waited for."""
-    mirror = swarm.mirror
+    mirror = manager.mirror
     changes = mirror.changes()
     try:
         async with asyncio.timeout(SETTLING):

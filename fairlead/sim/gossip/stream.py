@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from fairlead.core.gossip import Call, Verdict
 from fairlead.sim.gossip.host import Host, State
+from fairlead.sim.gossip.network import Network
+from fairlead.sim.gossip.schedule import Schedule
 
-if TYPE_CHECKING:
-    from fairlead.sim.gossip.world import World
+
+class Stage(Protocol):
+    """What a conversation needs of the simulated world."""
+
+    schedule: Schedule
+    network: Network
+
+    @property
+    def now(self) -> float: ...
+
+    def act(self, host: Host, action: Callable[..., None], *arguments: Any) -> None:
+        """Something for the host's process to do; it waits while the process stands still."""
+        ...
 
 
 class Conversation:
@@ -16,7 +30,7 @@ class Conversation:
 
     __slots__ = ("_call", "_caller", "_deadline", "_life", "_over", "_server", "_server_life", "_verdict", "_world")
 
-    def __init__(self, world: World, caller: Host, server: Host | None, call: Call) -> None:
+    def __init__(self, world: Stage, caller: Host, server: Host | None, call: Call) -> None:
         self._world = world
         self._caller = caller
         self._server = server

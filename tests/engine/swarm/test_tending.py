@@ -113,9 +113,8 @@ async def at_home() -> AsyncIterator[Home]:
     clock = HandClock()
     managers = Managers(clock)
     member = Member(identity(managers.root, WORKING, at=clock.now(), expiry=EXPIRY), managers)
-    engine: Any = SimpleNamespace(clock=clock, entropy=Half())
     seating = Seating()
-    tending = Tending(member, seating, engine)  # type: ignore[arg-type]
+    tending = Tending(member, seating, clock, Half())  # type: ignore[arg-type]
     tending.begin(member.own)
     running = asyncio.create_task(tending.run())
     try:
