@@ -76,5 +76,9 @@ class KernelRefused(Failed):
         return self.errno == 17
 
 
+class NamespaceGone(KernelRefused):
+    """There is no such namespace (any more)."""
+
+
 class RuntimeRefused(Failed):
     """The OCI runtime refused; the message is its own reason ("exec: \"foo\": executable file not found in $PATH")."""

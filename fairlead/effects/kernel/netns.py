@@ -8,6 +8,7 @@ back is barred the process must end, because the thread would do everybody's wor
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fairlead.model.errors import KernelRefused
+from fairlead.model.errors import KernelRefused, NamespaceGone
 from fairlead.model.plan import HOST
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -60,6 +61,8 @@ def open_namespace(path: str) -> int:
     """A descriptor of the namespace. Raises KernelRefused."""
     try:
         return os.open(path or _OWN, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as gone:
+        raise NamespaceGone(f"open network namespace {path}", errno.ENOENT) from gone
     except OSError as refused:
         raise KernelRefused(f"open network namespace {path}", refused.errno or 0) from refused
 

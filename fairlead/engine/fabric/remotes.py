@@ -18,7 +18,7 @@ from fairlead.engine.host import Host
 from fairlead.engine.ports import Kernel
 from fairlead.engine.state import State
 from fairlead.model.discovery import Presence
-from fairlead.model.errors import KernelRefused
+from fairlead.model.errors import KernelRefused, NamespaceGone
 from fairlead.model.network import SWARM, Address, Network
 from fairlead.model.plan import Operation, Plan
 
@@ -180,7 +180,15 @@ class Remotes:
         changes = stations.changes()
         if plan := Plan((*changes, *(() if fresh else announced(network, changes, stations.unsteady)))):
             for fault in await self._kernel.attempt(plan):
-                _log.error("remote endpoints: %s", fault, extra={"network": network_id})
+                self._failed(network, fault)
+
+    def _failed(self, network: Network, fault: Exception) -> None:
+        gone = isinstance(fault, NamespaceGone)
+        if gone:
+            # As a rule with its last endpoint here, which is leaving; what comes in its place is empty.
+            self._present.discard(network.id)
+            self._kernel.neglect(self._home(network))
+        _log.log(logging.INFO if gone else logging.ERROR, "remote endpoints: %s", fault, extra={"network": network.id})
 
     async def _look(self, network: Network) -> list[Entry]:
         """What an earlier life of the daemon has written; nothing where the namespace is fresh."""
