@@ -62,7 +62,18 @@ SETTINGS = (
     Setting("mtu", "--mtu", "number", "MTU of the default bridge"),
     Setting("host-gateway-ip", "--host-gateway-ip", "text", 'Address that "host-gateway" in --add-host stands for'),
     Setting("labels", "--label", "list", "Label of this daemon: key=value"),
-    Setting("node-generic-resources", "--node-generic-resource", "list", "What services may reserve here: KIND=NUMBER"),
+    Setting(
+        "node-generic-resources",
+        "--node-generic-resource",
+        "list",
+        "What services may reserve: KIND=NUMBER or KIND=NAME",
+    ),
+    Setting(
+        "swarm-default-advertise-addr",
+        "--swarm-default-advertise-addr",
+        "text",
+        "Address or interface where other nodes of a swarm find this one",
+    ),
     Setting("log-level", "--log-level", "text", "debug, info, warn, error or fatal", "-l"),
     Setting("debug", "--debug", "switch", "Log everything", "-D"),
     Setting("hostname", "--hostname", "text", "What this host calls itself"),
@@ -137,6 +148,7 @@ def resolve(settings: Settings, system_hostname: str) -> DaemonConfig:
     _refuse_fixed(settings)
     default = DaemonConfig()
     exec_root = Path(read.text("exec-root") or default.exec_root)
+    counted, named = _generic_resources(read.words("node-generic-resources"))
     return DaemonConfig(
         hosts=_hosts(read.words("hosts")) or (f"unix://{exec_root}/fairlead.sock",),
         data_root=Path(read.text("data-root") or default.data_root),
@@ -153,7 +165,9 @@ def resolve(settings: Settings, system_hostname: str) -> DaemonConfig:
         host_gateway=read.parsed("host-gateway-ip", ip_address),
         ip_forward=read.switch("ip-forward", True),
         labels=_labels(read.words("labels")),
-        generic_resources=_generic_resources(read.words("node-generic-resources")),
+        generic_resources=counted,
+        named_resources=named,
+        swarm_advertise=read.text("swarm-default-advertise-addr"),
         log_level=_log_level(read),
         hostname=read.text("hostname") or system_hostname,
         balancer=_balancer(read),
@@ -314,21 +328,28 @@ def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
     return labels
 
 
-def _generic_resources(given: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
-    found: dict[str, int] = {}
-    for text in given:
-        kind, separator, amount = text.partition("=")
-        if not kind or not separator:
-            raise Invalid(f"invalid value {text!r} for --node-generic-resource: it should be KIND=NUMBER")
-        if not amount.isdecimal():
-            raise Invalid(
-                f"invalid value {text!r} for --node-generic-resource: resources with names are not supported, "
-                f"say how many there are: {kind}=NUMBER"
-            )
-        if kind in found:
+def _generic_resources(
+    given: tuple[str, ...],
+) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, tuple[str, ...]], ...]]:
+    """Those that are counted and those with names, by kind. One number is an amount; all else are names."""
+    found: dict[str, list[str]] = {}
+    for text in (part for words in given for part in words.split(",")):
+        kind, separator, value = (part.strip() for part in text.partition("="))
+        if not (kind and separator and value) or "=" in value:
+            raise Invalid(f"invalid value {text!r} for --node-generic-resource: it should be KIND=NUMBER or KIND=NAME")
+        if value in found.setdefault(kind, []):
             raise Invalid(f"invalid value {text!r} for --node-generic-resource: {kind} is given twice")
-        found[kind] = int(amount)
-    return tuple(found.items())
+        found[kind].append(value)
+    counted = {kind: int(values[0]) for kind, values in found.items() if len(values) == 1 and _is_amount(values[0])}
+    return tuple(counted.items()), tuple((kind, tuple(names)) for kind, names in found.items() if kind not in counted)
+
+
+def _is_amount(value: str) -> bool:
+    if value.removeprefix("-").isdecimal():
+        if value.startswith("-"):
+            raise Invalid(f"invalid value {value!r} for --node-generic-resource: there cannot be less than none")
+        return True
+    return False
 
 
 def _balancer(read: _Reader) -> str:

@@ -68,6 +68,12 @@ def test_only_a_file_that_was_asked_for_has_to_be_there(tmp_path: Path) -> None:
         configuration.from_file(tmp_path / "no.json", required=True)
 
 
+def test_generic_resources_are_counted_or_have_names() -> None:
+    config = configuration.resolve({"node-generic-resources": ["gpu=UUID1", "gpu=UUID2,ssd=3", "fpga=7a"]}, "node1")
+    assert config.generic_resources == (("ssd", 3),)
+    assert config.named_resources == (("gpu", ("UUID1", "UUID2")), ("fpga", ("7a",)))
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -85,8 +91,8 @@ def test_only_a_file_that_was_asked_for_has_to_be_there(tmp_path: Path) -> None:
         ({"dns": ["foo"]}, "IP address is not correctly formatted: foo"),
         ({"labels": ["foo"]}, "bad attribute format: foo"),
         ({"node-generic-resources": ["gpu"]}, "it should be KIND=NUMBER"),
-        ({"node-generic-resources": ["gpu=GPU-1"]}, "say how many there are: gpu=NUMBER"),
-        ({"node-generic-resources": ["gpu=1", "gpu=2"]}, "gpu is given twice"),
+        ({"node-generic-resources": ["gpu=-1"]}, "there cannot be less than none"),
+        ({"node-generic-resources": ["gpu=a", "gpu=a"]}, "gpu is given twice"),
         ({"log-level": "loud"}, "invalid logging level 'loud'"),
         ({"fairlead-balancer": "lvs"}, "invalid value 'lvs' for --fairlead-balancer: it should be nft or ipvs"),
         ({"iptables": False}, "--iptables=false is not supported"),

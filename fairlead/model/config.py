@@ -67,6 +67,8 @@ class DaemonConfig:
     host_gateway: Address | None = None
     labels: tuple[str, ...] = ()
     generic_resources: tuple[tuple[str, int], ...] = ()
+    named_resources: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    swarm_advertise: str = ""
     log_level: str = "info"
     hostname: str = ""
     balancer: str = NFT

@@ -50,8 +50,10 @@ from fairlead.model.swarm.template import (
     LogDriver,
     NetworkAttachmentSpec,
     Placement,
+    Privileges,
     ResourceAmount,
     RestartPolicy,
+    SecurityLabels,
     TaskTemplate,
 )
 
@@ -71,11 +73,9 @@ def parsed(document: object) -> ServiceSpec:
 
 def told(shown: Json) -> Json:
     """A spec of dockerd's with what Fairlead tells always though nobody asked: empty `Resources`, `DNSConfig`,
-    how long updates are watched; without privileges that are none."""
+    how long updates are watched."""
     template = dict(shown["TaskTemplate"])
     container = {"DNSConfig": {}, **template["ContainerSpec"]}
-    if not any(container.get("Privileges", {}).values()):
-        container.pop("Privileges", None)
     template |= {"ContainerSpec": container, "Resources": {"Limits": {}, "Reservations": {}} | template["Resources"]}
     updates = {name: {"Monitor": 5 * SECOND, **shown[name]} for name in UPDATES if name in shown}
     return {**shown, "TaskTemplate": template, **updates}
@@ -225,7 +225,9 @@ mounts = st.one_of(
 files = st.builds(FileReference, words, words, words, words, words, st.integers(0, 0o7777))
 runtime_configs = st.builds(FileReference, words, words, runtime=st.just(True))
 healths = st.builds(HealthSpec, several, durations, durations, durations, durations, st.integers(0, 9))
-amounts = st.builds(ResourceAmount, numbers, numbers, numbers, st.dictionaries(words, numbers, max_size=2))
+generic, named = st.dictionaries(words, numbers, max_size=2), st.lists(st.tuples(words, words), max_size=2).map(tuple)
+amounts = st.builds(ResourceAmount, numbers, numbers, numbers, generic, named)
+labels = st.none() | st.builds(SecurityLabels, st.booleans(), words, words, words, words)
 containers = st.builds(
     ContainerTemplate,
     words,
@@ -254,7 +256,7 @@ containers = st.builds(
     several,
     st.lists(st.builds(Ulimit, words, numbers, numbers), max_size=2).map(tuple),
     st.integers(-1000, 1000),
-    st.booleans(),
+    st.none() | st.builds(Privileges, labels, st.booleans()),
 )
 updates = st.builds(
     UpdateConfig, numbers, numbers, words, st.integers(1, 1 << 40), st.floats(0, 1, allow_subnormal=False), words
@@ -266,7 +268,7 @@ templates = st.builds(
     amounts,
     amounts,
     st.builds(Placement, several, several, numbers, st.lists(st.builds(Platform, words, words), max_size=2).map(tuple)),
-    st.builds(RestartPolicy, words, numbers, numbers, numbers),
+    st.builds(RestartPolicy, words, st.none() | numbers, numbers, st.none() | numbers),
     st.lists(st.builds(NetworkAttachmentSpec, words, st.just(()), several, maps), max_size=2).map(tuple),
     st.none() | st.builds(LogDriver, words, maps),
     numbers,
@@ -297,7 +299,33 @@ def test_what_is_shown_with_defaults_means_the_same(spec: ServiceSpec) -> None:
     """A client may send back what inspect showed it."""
     again = parsed(spec_json(spec, defaults=True))
     assert spec_json(again, defaults=True) == spec_json(spec, defaults=True)
-    assert again.template.restart == spec.template.restart
+    assert again.template.restart.pause == spec.template.restart.pause
+    assert again.template.restart.window == spec.template.restart.window
+
+
+def test_networks_are_shown_where_they_were_given() -> None:
+    """Beside the template, as clients before API 1.25 do, or in it; tasks get them either way."""
+    asked = body() | {"Networks": [{"Target": "n1"}]}
+    spec = parsed(asked)
+    assert [one.target for one in spec.template.networks] == ["n1"]
+    shown = spec_json(spec)
+    assert shown["Networks"] == [{"Target": "n1"}]
+    assert "Networks" not in shown["TaskTemplate"]
+    assert parsed(shown) == spec
+    assert "Networks" not in spec_json(parsed(body(Networks=[{"Target": "n1"}])))
+
+
+def test_a_task_shows_which_generic_resources_it_was_given() -> None:
+    resources = {"Reservations": {"GenericResources": [{"DiscreteResourceSpec": {"Kind": "gpu", "Value": 2}}]}}
+    task = Task("t1", "s1", parsed(body(Resources=resources)).template)
+    assert "GenericResources" not in task_json(task, {})
+    placed = replace(task, node_id="n1")
+    assert task_json(placed, {})["GenericResources"] == [{"DiscreteResourceSpec": {"Kind": "gpu", "Value": 2}}]
+    named = replace(placed, resources={"gpu": ("a", "b")})
+    assert task_json(named, {})["GenericResources"] == [
+        {"NamedResourceSpec": {"Kind": "gpu", "Value": "a"}},
+        {"NamedResourceSpec": {"Kind": "gpu", "Value": "b"}},
+    ]
 
 
 # --- refusing -----------------------------------------------------------------------------------------
@@ -322,15 +350,14 @@ def container(**over: object) -> Json:
         (body() | {"Mode": {"Global": {}, "Replicated": {}}}, Invalid, "must specify only one service mode"),
         (container(Isolation="hyperv"), Invalid, '"hyperv"'),
         (container(Privileges={"CredentialSpec": {"Config": "x"}}), Unsupported, "CredentialSpec"),
-        (container(Privileges={"SELinuxContext": {"User": "x"}}), Unsupported, "SELinuxContext"),
         (container(Privileges={"Seccomp": {"Mode": "unconfined"}}), Unsupported, "Seccomp"),
         (container(Secrets=[{"SecretID": "a", "SecretName": "b"}]), Invalid, "secret reference, no target provided"),
         (container(Configs=[{"ConfigID": "a", "ConfigName": "b"}]), Invalid, "config reference, no target provided"),
         (container(Mounts=[{"Type": "cluster", "Target": "/a"}]), Unsupported, "cluster"),
         (
-            body(Resources={"Reservations": {"GenericResources": [{"NamedResourceSpec": {"Kind": "gpu"}}]}}),
-            Unsupported,
-            "NamedResourceSpec",
+            body(Resources={"Reservations": {"GenericResources": [{}]}}),
+            Invalid,
+            "a DiscreteResourceSpec with Kind and Value",
         ),
     ],
 )

@@ -56,4 +56,4 @@ class VolumeRoutes:
                 raise Invalid("invalid filter 'all': it needs API version 1.42")
             filters["all"] = ["true"]
         removed, reclaimed = await self._engine.volumes.prune(filters)
-        return json_response({"VolumesDeleted": removed or None, "SpaceReclaimed": reclaimed})
+        return json_response({"VolumesDeleted": removed, "SpaceReclaimed": reclaimed})

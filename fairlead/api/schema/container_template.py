@@ -10,7 +10,7 @@ from fairlead.api.schema.container import Healthcheck
 from fairlead.api.schema.host_config import MountBody, UlimitBody
 from fairlead.model.container import Ulimit
 from fairlead.model.errors import Invalid, Unsupported
-from fairlead.model.swarm.template import ContainerTemplate, DnsConfig, FileReference
+from fairlead.model.swarm.template import ContainerTemplate, DnsConfig, FileReference, Privileges, SecurityLabels
 
 PERMISSIONS = 0o7777
 
@@ -76,6 +76,9 @@ class SELinuxContext(msgspec.Struct):
     Type: str | None = None
     Level: str | None = None
 
+    def labels(self) -> SecurityLabels:
+        return SecurityLabels(bool(self.Disable), self.User or "", self.Role or "", self.Type or "", self.Level or "")
+
 
 class SecurityMode(msgspec.Struct):
     """`Seccomp` or `AppArmor`."""
@@ -84,21 +87,22 @@ class SecurityMode(msgspec.Struct):
     Profile: Any = None
 
 
-class Privileges(msgspec.Struct):
+class PrivilegesBody(msgspec.Struct):
     CredentialSpec: dict[str, object] | None = None
     SELinuxContext: SELinuxContext | None = None
     Seccomp: SecurityMode | None = None
     AppArmor: SecurityMode | None = None
     NoNewPrivileges: bool | None = None
 
-    def refuse_unsupported(self) -> None:
+    def privileges(self) -> Privileges:
+        """Raises Unsupported."""
         if any((self.CredentialSpec or {}).values()):
             raise Unsupported("Privileges.CredentialSpec is not supported: it is for Windows")
-        if self.SELinuxContext is not None and self.SELinuxContext != SELinuxContext():
-            raise Unsupported("Privileges.SELinuxContext is not supported")
         for name, given in (("Seccomp", self.Seccomp), ("AppArmor", self.AppArmor)):
             if given is not None and (given.Mode or "default") != "default":
                 raise Unsupported(f"Privileges.{name}.Mode {given.Mode} is not supported: leave it at default")
+        labels = None if self.SELinuxContext is None else self.SELinuxContext.labels()
+        return Privileges(labels, bool(self.NoNewPrivileges))
 
 
 class ContainerTemplateBody(msgspec.Struct):
@@ -113,7 +117,7 @@ class ContainerTemplateBody(msgspec.Struct):
     Dir: str | None = None
     User: str | None = None
     Groups: list[str] | None = None
-    Privileges: Privileges | None = None
+    Privileges: PrivilegesBody | None = None
     Init: bool | None = None
     StopSignal: str | None = None
     TTY: bool | None = None
@@ -135,8 +139,6 @@ class ContainerTemplateBody(msgspec.Struct):
 
     def template(self) -> ContainerTemplate:
         """Raises Refusal for what is malformed or not supported."""
-        privileges = self.Privileges or Privileges()
-        privileges.refuse_unsupported()
         if self.Isolation not in (None, "", "default"):
             raise Invalid(f'invalid isolation "{self.Isolation}" on linux: must be default')
         return ContainerTemplate(
@@ -166,5 +168,5 @@ class ContainerTemplateBody(msgspec.Struct):
             cap_drop=tuple(self.CapabilityDrop or ()),
             ulimits=tuple(Ulimit(one.Name or "", one.Soft or 0, one.Hard or 0) for one in self.Ulimits or ()),
             oom_score_adj=self.OomScoreAdj or 0,
-            no_new_privileges=bool(privileges.NoNewPrivileges),
+            privileges=None if self.Privileges is None else self.Privileges.privileges(),
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
 
 from msgspec import Struct
 
+from fairlead.api.schema.generic_resources import generic_json
 from fairlead.api.schema.swarm_object import Json, given, meta_json
 from fairlead.engine.swarm.settings import Trust
 from fairlead.model.errors import Invalid
@@ -58,8 +58,7 @@ def tls_json(trust: Trust) -> Json:
 def _description_json(description: NodeDescription) -> Json:
     platform = given({"Architecture": description.platform.architecture, "OS": description.platform.os})
     resources = given({"NanoCPUs": description.nano_cpus, "MemoryBytes": description.memory})
-    if description.generic:
-        resources["GenericResources"] = _generic_json(description.generic)
+    resources |= given({"GenericResources": generic_json(description.generic.items(), description.named.items())})
     plugins = [{"Type": plugin.kind, "Name": plugin.name} for plugin in description.plugins]
     engine = {"EngineVersion": description.engine_version, "Labels": dict(description.engine_labels)}
     return {
@@ -68,10 +67,6 @@ def _description_json(description: NodeDescription) -> Json:
         "Resources": resources,
         "Engine": given({**engine, "Plugins": plugins}),
     }
-
-
-def _generic_json(generic: Mapping[str, int]) -> list[Json]:
-    return [{"DiscreteResourceSpec": {"Kind": kind, "Value": value}} for kind, value in generic.items()]
 
 
 def _manager_json(manager: ManagerStatus) -> Json:

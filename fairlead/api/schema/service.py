@@ -109,7 +109,7 @@ class EndpointSpecBody(msgspec.Struct):
 
 
 class ServiceSpecBody(msgspec.Struct):
-    """`Networks` beside the template is where clients before API 1.25 put them."""
+    """`Networks` beside the template is where clients before API 1.25 put them, and look for them."""
 
     Name: str | None = None
     Labels: dict[str, str] | None = None
@@ -123,7 +123,8 @@ class ServiceSpecBody(msgspec.Struct):
     def spec(self) -> ServiceSpec:
         """Networks are still as named. Raises Refusal for what is malformed or not supported."""
         task = self.TaskTemplate or TaskTemplateBody()
-        if self.Networks and not task.Networks:
+        beside = bool(self.Networks) and not task.Networks
+        if beside:
             task.Networks = self.Networks
         return ServiceSpec(
             name=self.Name or "",
@@ -133,4 +134,5 @@ class ServiceSpecBody(msgspec.Struct):
             update=None if self.UpdateConfig is None else self.UpdateConfig.config(),
             rollback=None if self.RollbackConfig is None else self.RollbackConfig.config(),
             endpoint=None if self.EndpointSpec is None else self.EndpointSpec.spec(),
+            networks_beside=beside,
         )

@@ -36,16 +36,19 @@ def spec_json(spec: ServiceSpec, defaults: bool = False) -> Json:
     usual = UpdateConfig() if defaults and not spec.mode.job else None
     update, rollback = spec.update or usual, spec.rollback or usual
     endpoint = spec.endpoint or (EndpointSpec() if defaults else None)
+    template = task_template_json(spec.template, defaults)
+    networks = {"Networks": template.pop("Networks")} if spec.networks_beside else {}
     shown: Json = {
         "Name": spec.name,
         "Labels": dict(spec.labels),
-        "TaskTemplate": task_template_json(spec.template, defaults) | {"Runtime": CONTAINER},
+        "TaskTemplate": template | {"Runtime": CONTAINER},
         "Mode": _mode_json(spec.mode),
     }
     if update is not None:
         shown["UpdateConfig"] = _update_json(update)
     if rollback is not None:
         shown["RollbackConfig"] = _update_json(rollback)
+    shown |= networks
     if endpoint is not None:
         shown["EndpointSpec"] = endpoint_spec_json(endpoint)
     return shown

@@ -11,7 +11,7 @@ from fairlead.api.schema.node import tls_json
 from fairlead.api.schema.swarm_object import Json, given, meta_json
 from fairlead.engine.swarm.settings import Trust
 from fairlead.model.errors import Failed, Invalid, Unsupported
-from fairlead.model.swarm.cluster import DEFAULT_POOLS, Cluster, ClusterSpec
+from fairlead.model.swarm.cluster import Cluster, ClusterSpec
 from fairlead.model.swarm.node import ACTIVE
 from fairlead.model.swarm.orders import GivenRoot, InitOrder, JoinOrder, Whereabouts
 from fairlead.model.swarm.template import LogDriver
@@ -109,12 +109,11 @@ class SwarmSpec(Struct):
 
 def cluster_json(cluster: Cluster, trust: Trust) -> Json:
     """As `/info` shows it."""
-    pools = [str(pool) for pool in cluster.pools] if cluster.pools != DEFAULT_POOLS else None
     return meta_json(cluster) | {
         "Spec": _spec_json(cluster.spec),
         "TLSInfo": tls_json(trust),
         "RootRotationInProgress": cluster.root.rotating,
-        "DefaultAddrPool": pools,
+        "DefaultAddrPool": [str(pool) for pool in cluster.pools] or None,
         "SubnetSize": cluster.subnet_size,
         "DataPathPort": cluster.data_path_port,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 
 import msgspec
@@ -11,6 +12,7 @@ from fairlead.model.errors import Invalid, Unsupported
 from fairlead.model.swarm.files import Config, FileSpec, Secret
 
 TEMPLATING = "golang"
+_ILLEGAL = re.compile(r"[^A-Za-z0-9+/\r\n=]|=(?=[^=\r\n])")
 
 
 class DriverBody(msgspec.Struct):
@@ -34,11 +36,23 @@ class FileBody(msgspec.Struct):
         templating = (self.Templating and self.Templating.Name) or ""
         if templating not in ("", TEMPLATING):
             raise Invalid(f'template driver "{templating}" is not supported: must be {TEMPLATING}')
-        try:
-            b64decode(self.Data or "", validate=True)
-        except ValueError as error:
-            raise Invalid(f"invalid JSON: Data is not base64: {error}") from error
-        return FileSpec(self.Name or "", self.Data or "", self.Labels or {}, templating=templating)
+        return FileSpec(self.Name or "", _encoded(self.Data or ""), self.Labels or {}, templating=templating)
+
+
+def _encoded(data: str) -> str:
+    """Base64 without the line breaks that it may have. Raises Invalid, in Go's words."""
+    joined = data.replace("\n", "").replace("\r", "")
+    try:
+        b64decode(joined, validate=True)
+    except ValueError:
+        raise Invalid(f"invalid JSON: illegal base64 data at input byte {_first_illegal(data)}") from None
+    return joined
+
+
+def _first_illegal(data: str) -> int:
+    """Where what is no base64 begins: a character of no alphabet, or the end of what is too short."""
+    found = _ILLEGAL.search(data)
+    return found.start() if found else len(data)
 
 
 def secret_json(secret: Secret) -> Json:

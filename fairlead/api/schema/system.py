@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from fairlead import __version__
+from fairlead.api.schema.generic_resources import generic_json
 from fairlead.api.schema.timestamp import rfc3339
 from fairlead.model.event import Event
 from fairlead.model.image import RegistryAuth
@@ -79,10 +80,7 @@ def info_json(system: System, swarm: Json) -> Json:
         **_platform(host),
         "IndexServerAddress": "https://index.docker.io/v1/",
         "RegistryConfig": _REGISTRIES,
-        "GenericResources": [
-            {"DiscreteResourceSpec": {"Kind": kind, "Value": amount}} for kind, amount in config.generic_resources
-        ]
-        or None,
+        "GenericResources": generic_json(config.generic_resources, config.named_resources) or None,
         "DockerRootDir": str(config.data_root),
         "HttpProxy": "",
         "HttpsProxy": "",

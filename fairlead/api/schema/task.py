@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fairlead.api.schema.generic_resources import generic_json
 from fairlead.api.schema.service_view import port_json
 from fairlead.api.schema.swarm_network import attached_network_json
 from fairlead.api.schema.swarm_object import Json, given, meta_json
@@ -21,6 +22,7 @@ def task_json(task: Task, networks: Mapping[str, SwarmNetwork]) -> Json:
     shown |= {"Status": _status_json(task.status), "DesiredState": task.desired.word}
     if task.attachments:
         shown["NetworksAttachments"] = [_attachment_json(one, networks) for one in task.attachments]
+    shown |= given({"GenericResources": _resources_json(task)})
     if task.iteration:
         shown["JobIteration"] = {"Index": task.iteration}
     return shown | {"Volumes": None}
@@ -33,6 +35,14 @@ def _status_json(status: TaskStatus) -> Json:
     if status.container is not None:
         shown["ContainerStatus"] = _container_json(status.container)
     return shown | {"PortStatus": given({"Ports": [port_json(port) for port in status.ports]})}
+
+
+def _resources_json(task: Task) -> list[Json]:
+    """What was set aside for the task on its node."""
+    if not task.node_id:
+        return []
+    counted = [one for one in task.spec.reservations.generic.items() if one[0] not in task.resources]
+    return generic_json(counted, task.resources.items())
 
 
 def _container_json(container: ContainerStatus) -> Json:

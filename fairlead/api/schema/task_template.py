@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from fairlead.api.schema.container_template import ContainerTemplateBody
+from fairlead.api.schema.generic_resources import GenericResource, asked_for
 from fairlead.model.errors import Invalid, Unsupported
 from fairlead.model.swarm.node import Platform
 from fairlead.model.swarm.template import (
     ANY,
-    SECOND,
     LogDriver,
     NetworkAttachmentSpec,
     Placement,
@@ -21,19 +21,6 @@ from fairlead.model.swarm.template import (
 CONTAINER = "container"
 
 
-class GenericResource(msgspec.Struct):
-    NamedResourceSpec: dict[str, object] | None = None
-    DiscreteResourceSpec: dict[str, object] | None = None
-
-    def amount(self) -> tuple[str, int]:
-        """(kind, how many). Raises Unsupported for a resource with a name of its own."""
-        discrete = self.DiscreteResourceSpec
-        if self.NamedResourceSpec or discrete is None:
-            raise Unsupported("NamedResourceSpec is not supported: ask for generic resources as KIND=NUMBER")
-        value = discrete.get("Value", 0)
-        return str(discrete.get("Kind", "")), value if isinstance(value, int) else 0
-
-
 class ResourceAmountBody(msgspec.Struct):
     """`Limits` or `Reservations`."""
 
@@ -43,8 +30,8 @@ class ResourceAmountBody(msgspec.Struct):
     GenericResources: list[GenericResource] | None = None
 
     def amount(self) -> ResourceAmount:
-        generic = dict(one.amount() for one in self.GenericResources or ())
-        return ResourceAmount(self.NanoCPUs or 0, self.MemoryBytes or 0, self.Pids or 0, generic)
+        counted, named = asked_for(self.GenericResources or ())
+        return ResourceAmount(self.NanoCPUs or 0, self.MemoryBytes or 0, self.Pids or 0, counted, named)
 
 
 class ResourcesBody(msgspec.Struct):
@@ -61,8 +48,7 @@ class RestartPolicyBody(msgspec.Struct):
     Window: int | None = None
 
     def policy(self) -> RestartPolicy:
-        delay = 5 * SECOND if self.Delay is None else self.Delay
-        return RestartPolicy(self.Condition or ANY, delay, self.MaxAttempts or 0, self.Window or 0)
+        return RestartPolicy(self.Condition or ANY, self.Delay, self.MaxAttempts or 0, self.Window)
 
 
 class Spread(msgspec.Struct):

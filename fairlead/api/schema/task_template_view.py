@@ -6,6 +6,7 @@ With `defaults`, what nobody asked for is shown as it will be done (`insertDefau
 from __future__ import annotations
 
 from fairlead.api.schema.container_views import healthcheck_json
+from fairlead.api.schema.generic_resources import generic_json
 from fairlead.api.schema.host_config_view import mount_json
 from fairlead.api.schema.swarm_object import Json, given
 from fairlead.model.swarm.template import (
@@ -13,6 +14,7 @@ from fairlead.model.swarm.template import (
     ContainerTemplate,
     FileReference,
     Placement,
+    Privileges,
     ResourceAmount,
     RestartPolicy,
     TaskTemplate,
@@ -33,7 +35,7 @@ def task_template_json(template: TaskTemplate, defaults: bool = False) -> Json:
         "Reservations": _amount_json(template.reservations),
     }
     if defaults or template.restart != RestartPolicy():
-        shown["RestartPolicy"] = _restart_json(template.restart)
+        shown["RestartPolicy"] = _restart_json(template.restart, defaults)
     shown["Placement"] = _placement_json(template.placement)
     if template.networks:
         shown["Networks"] = [
@@ -60,8 +62,8 @@ def container_json(container: ContainerTemplate, defaults: bool = False) -> Json
             "Groups": list(container.groups),
         }
     )
-    if container.no_new_privileges:
-        shown["Privileges"] = {"CredentialSpec": None, "SELinuxContext": None, "NoNewPrivileges": True}
+    if container.privileges is not None:
+        shown["Privileges"] = _privileges_json(container.privileges)
     if container.init is not None:
         shown["Init"] = container.init
     shown |= given(
@@ -109,7 +111,7 @@ def _file_json(one: FileReference, kind: str) -> Json:
 
 
 def _amount_json(amount: ResourceAmount) -> Json:
-    generic = [{"DiscreteResourceSpec": {"Kind": kind, "Value": count}} for kind, count in amount.generic.items()]
+    generic = generic_json(amount.generic.items(), [(kind, [name]) for kind, name in amount.named])
     return given(
         {
             "NanoCPUs": amount.nano_cpus,
@@ -120,9 +122,24 @@ def _amount_json(amount: ResourceAmount) -> Json:
     )
 
 
-def _restart_json(policy: RestartPolicy) -> Json:
-    shown: Json = {"Condition": policy.condition, "Delay": policy.delay, "MaxAttempts": policy.attempts}
-    return shown | given({"Window": policy.window})
+def _privileges_json(privileges: Privileges) -> Json:
+    labels = privileges.labels
+    context = labels and {
+        "Disable": labels.disable,
+        "User": labels.user,
+        "Role": labels.role,
+        "Type": labels.type,
+        "Level": labels.level,
+    }
+    return {"CredentialSpec": None, "SELinuxContext": context, "NoNewPrivileges": privileges.no_new_privileges}
+
+
+def _restart_json(policy: RestartPolicy, defaults: bool) -> Json:
+    delay = policy.pause if defaults else policy.delay
+    shown: Json = {"Condition": policy.condition}
+    shown |= {} if delay is None else {"Delay": delay}
+    shown["MaxAttempts"] = policy.attempts
+    return shown if policy.window is None else shown | {"Window": policy.window}
 
 
 def _placement_json(placement: Placement) -> Json:

@@ -32,6 +32,9 @@ _OCI_LAYER = {
     ZSTD: "application/vnd.oci.image.layer.v1.tar+zstd",
 }
 
+_SYSTEMS = {"darwin", "freebsd", "illumos", "linux", "netbsd", "openbsd", "plan9", "solaris", "wasi", "windows"}
+_ARCHITECTURES = {"386", "amd64", "arm", "arm64", "loong64", "mips", "mipsle", "mips64", "mips64le"}
+_ARCHITECTURES |= {"ppc64", "ppc64le", "riscv64", "s390x", "wasm"}
 _ALIASES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
 
 
@@ -116,7 +119,7 @@ def parse_platform(text: str, host: Platform) -> Platform:
     if len(parts) > 3 or not all(parts):
         raise Invalid(f'"{text}": invalid platform: must be os[/architecture[/variant]]')
     if len(parts) == 1:
-        return Platform(host.os, _architecture(parts[0])) if parts[0] != host.os else host
+        return _half_a_platform(parts[0], host, text)
     return Platform(parts[0], _architecture(parts[1]), parts[2] if len(parts) == 3 else "")
 
 
@@ -155,6 +158,15 @@ def _fits(offered: Platform, wanted: Platform) -> bool:
         and offered.architecture == wanted.architecture
         and (not wanted.variant or not offered.variant or offered.variant == wanted.variant)
     )
+
+
+def _half_a_platform(name: str, host: Platform, text: str) -> Platform:
+    """An operating system or an architecture: which of them, the name tells."""
+    if name in _SYSTEMS:
+        return host if name == host.os else Platform(name, host.architecture, host.variant)
+    if (architecture := _architecture(name)) in _ARCHITECTURES:
+        return Platform(host.os, architecture)
+    raise Invalid(f'"{text}": unknown operating system or architecture: invalid argument')
 
 
 def _architecture(name: str) -> str:

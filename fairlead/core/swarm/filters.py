@@ -48,9 +48,12 @@ def resources(demand: Demand, node: Node, load: Load) -> str:
     if asked.memory and load.memory + asked.memory > has.memory:
         return f"{_mebibytes(asked.memory)} are asked for, {_mebibytes(has.memory - load.memory)} of"
     for kind, amount in asked.generic.items():
-        free = has.generic.get(kind, 0) - load.generic.get(kind, 0)
+        free = has.offers(kind) - load.generic.get(kind, 0)
         if amount > free:
             return f"{amount} {kind} are asked for, {free} of"
+    if asked.named:
+        kind, name = asked.named[0]
+        return f"{kind} by the name {name} (not by {kind}=NUMBER) are asked for, 0 of"
     return ""
 
 
@@ -146,7 +149,7 @@ def _advise_resources(refused: Refused, services: Mapping[str, Service]) -> str:
 
 
 def _amount(detail: str) -> float:
-    return float(detail.split(", ")[1].split()[0])
+    return float(detail.rsplit(", ", 1)[1].split()[0])
 
 
 def _advise_plugins(refused: Refused, services: Mapping[str, Service]) -> str:

@@ -17,12 +17,14 @@ HostPort = tuple[int, str]
 
 @dataclass(slots=True)
 class Load:
-    """One node's. `services` counts live tasks per service, `ports` the holder (a service id) per host-mode port."""
+    """One node's. `services` counts live tasks per service, `ports` the holder (a service id) per host-mode port,
+    `named` has the generic resources with names that somebody holds."""
 
     tasks: int = 0
     nano_cpus: int = 0
     memory: int = 0
     generic: dict[str, int] = field(default_factory=dict)
+    named: dict[str, frozenset[str]] = field(default_factory=dict)
     services: dict[str, int] = field(default_factory=dict)
     ports: dict[HostPort, dict[str, str]] = field(default_factory=dict)
 
@@ -32,6 +34,7 @@ class Load:
             self.nano_cpus,
             self.memory,
             dict(self.generic),
+            dict(self.named),
             dict(self.services),
             {port: dict(holders) for port, holders in self.ports.items()},
         )
@@ -47,6 +50,9 @@ class Load:
         self.memory += sign * asked.memory
         for kind, amount in asked.generic.items():
             self.generic[kind] = self.generic.get(kind, 0) + sign * amount
+        for kind, names in task.resources.items():
+            held = self.named.get(kind, frozenset())
+            self.named[kind] = held.union(names) if sign > 0 else held.difference(names)
         if task.live:
             self._count(task.service_id, sign)
         for port in host_ports(task):

@@ -60,7 +60,7 @@ def successor(task: Task, service: Service, moment: Moment, *, moved: bool = Fal
     return replace(
         born,
         desired=TaskState.READY,
-        not_before=moment.now if moved else moment.now + policy.delay,
+        not_before=moment.now if moved else moment.now + policy.pause,
         restarts=past if moved or not policy.attempts else (*past, moment.now),
     )
 

@@ -9,7 +9,7 @@ that found no place may find one now.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from heapq import heapify, heappop, heapreplace
 
@@ -153,11 +153,24 @@ class Round:
 
     def _assign(self, task: Task, node_id: str) -> None:
         status = TaskStatus(TaskState.ASSIGNED, at=self._moment.now, message=ASSIGNED)
-        placed = replace(task, node_id=node_id, status=status)
         if node_id not in self._loads:
             self._loads[node_id] = self._snapshot.loads.of(node_id).copy()
+        resources = self._resources(task, node_id)
+        placed = replace(task, node_id=node_id, status=status, resources=resources)
         self._loads[node_id].add(placed)
         self.out.put(placed)
+
+    def _resources(self, task: Task, node_id: str) -> Mapping[str, tuple[str, ...]]:
+        """Which of the node's generic resources with names the task gets: the first that nobody has."""
+        asked, held = task.spec.reservations.generic, self._loads[node_id].named
+        if not asked:
+            return {}
+        named = self._snapshot.nodes[node_id].description.named
+        return {
+            kind: tuple(name for name in named[kind] if name not in held.get(kind, ()))[:amount]
+            for kind, amount in asked.items()
+            if kind in named
+        }
 
     def _refuse(self, tasks: list[Task], demand: Demand, nodes: Iterable[Node]) -> None:
         reasons = ((node, refusal(demand, node, self._load(node.id))) for node in nodes)

@@ -36,7 +36,7 @@ def allocate(network: SwarmNetwork, cluster: Cluster, others: Iterable[SwarmNetw
 
 def _pools(network: SwarmNetwork, cluster: Cluster, others: list[SwarmNetwork]) -> tuple[Pool, ...]:
     taken = tuple(pool.subnet for other in others for pool in other.pools)
-    space = Space(tuple(AddressPool(base, cluster.subnet_size) for base in cluster.pools), networks=taken)
+    space = Space(tuple(AddressPool(base, cluster.subnet_size) for base in cluster.address_pools), networks=taken)
     spec = network.spec
     wish = Wish(spec.pools, ipv4=spec.enable_ipv4 is not False, ipv6=bool(spec.enable_ipv6))
     try:
@@ -46,7 +46,7 @@ def _pools(network: SwarmNetwork, cluster: Cluster, others: list[SwarmNetwork]) 
     except Invalid as refusal:
         if refusal.message != EXHAUSTED:
             raise
-        bases = ", ".join(map(str, cluster.pools))
+        bases = ", ".join(map(str, cluster.address_pools))
         raise Invalid(f"all /{cluster.subnet_size} of the swarm's pools ({bases}) are in use: give --subnet") from None
 
 

@@ -34,7 +34,7 @@ def container_spec(task: Task, node: Node, networks: Mapping[str, SwarmNetwork])
         image=template.image,
         cmd=template.args or None,
         entrypoint=template.command or None,
-        env=(*template.env, *_given_resources(task.spec)),
+        env=(*template.env, *_given_resources(task)),
         user=template.user,
         working_dir=template.dir,
         labels=container_labels(task),
@@ -50,7 +50,7 @@ def container_spec(task: Task, node: Node, networks: Mapping[str, SwarmNetwork])
         init=template.init,
         cap_add=template.cap_add,
         cap_drop=template.cap_drop,
-        security_opt=("no-new-privileges",) if template.no_new_privileges else (),
+        security_opt=_security(template),
         group_add=template.groups,
         sysctls=template.sysctls,
         oom_score_adj=template.oom_score_adj,
@@ -60,9 +60,16 @@ def container_spec(task: Task, node: Node, networks: Mapping[str, SwarmNetwork])
     )
 
 
-def _given_resources(spec: TaskTemplate) -> tuple[str, ...]:
-    """What the task has of its node's generic resources, as Docker tells it."""
-    return tuple(f"DOCKER_RESOURCE_{kind.upper()}={amount}" for kind, amount in spec.reservations.generic.items())
+def _given_resources(task: Task) -> tuple[str, ...]:
+    """What the task has of its node's generic resources, as Docker tells it: their names, or how many."""
+    amounts = task.spec.reservations.generic.items()
+    given = {kind: ",".join(task.resources.get(kind, ())) or str(amount) for kind, amount in amounts}
+    return tuple(f"DOCKER_RESOURCE_{kind.upper()}={what}" for kind, what in given.items())
+
+
+def _security(template: ContainerTemplate) -> tuple[str, ...]:
+    narrowed = template.privileges is not None and template.privileges.no_new_privileges
+    return ("no-new-privileges",) if narrowed else ()
 
 
 def grace(task: Task) -> int | None:

@@ -83,7 +83,7 @@ def _template(template: TaskTemplate) -> None:
             raise _invalid(f"invalid memory value {amount.memory}: Must be at least 4MiB")
     if template.restart.condition not in CONDITIONS:
         raise Invalid(f'invalid RestartCondition: "{template.restart.condition}"')
-    if template.restart.delay < 0 or template.restart.window < 0:
+    if template.restart.pause < 0 or (template.restart.window or 0) < 0:
         raise _invalid("TaskSpec: restart-delay and restart-window cannot be negative")
     constraints.parse(template.placement.constraints)
 

@@ -26,6 +26,7 @@ def describe(system: System) -> NodeDescription:
         engine_labels=dict(_pair(label) for label in config.labels),
         plugins=tuple(plugins),
         generic=dict(config.generic_resources),
+        named=dict(config.named_resources),
     )
 
 

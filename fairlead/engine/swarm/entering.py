@@ -181,7 +181,7 @@ class Entering:
         own = [pool.subnet for network in self._host.state.networks.values() for pool in network.pools]
         listen = whereabouts.listening(asked.listen, facts.held)
         data_path = whereabouts.data_path(asked.data_path, facts.held)
-        advertise = asked.advertise
+        advertise = asked.advertise or self._host.config.swarm_advertise
         if not advertise and towards:
             advertise = self._host.system.source_towards(towards)
         return Whereabouts(listen, whereabouts.advertised(advertise, listen, facts.held, own), data_path)

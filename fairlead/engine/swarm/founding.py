@@ -12,7 +12,7 @@ from fairlead.core.swarm.snapshot import Snapshot
 from fairlead.engine.ports import Entropy
 from fairlead.engine.swarm.networks import predefined
 from fairlead.model.network import SWARM, NetworkSpec
-from fairlead.model.swarm.cluster import DEFAULT_POOLS, Cluster, JoinTokens, RootCa
+from fairlead.model.swarm.cluster import Cluster, JoinTokens, RootCa
 from fairlead.model.swarm.identity import Identity, Root, digest
 from fairlead.model.swarm.network import SwarmNetwork
 from fairlead.model.swarm.node import MANAGER, WORKER, ManagerStatus, Node, NodeSpec
@@ -45,7 +45,7 @@ def founded(identity: Identity, order: InitOrder, root: Root, now: int, entropy:
     cluster = Cluster(
         peer.cluster_id,
         spec=order.spec,
-        pools=order.pools or DEFAULT_POOLS,
+        pools=order.pools,
         subnet_size=order.subnet_size,
         data_path_port=order.data_path_port,
         root=RootCa(root.certificate, root.key, issuer),

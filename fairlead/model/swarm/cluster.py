@@ -72,12 +72,12 @@ class RootCa:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """`pools` are where networks without a subnet take /`subnet_size` from. `keys_rotated` is when the encryption keys
-    were made anew; `lamport` is the newest key's time."""
+    """`pools` are where networks without a subnet take /`subnet_size` from, () when nobody chose them. `keys_rotated`
+    is when the encryption keys were made anew; `lamport` is the newest key's time."""
 
     id: str
     spec: ClusterSpec = field(default_factory=ClusterSpec)
-    pools: tuple[IPv4Network, ...] = DEFAULT_POOLS
+    pools: tuple[IPv4Network, ...] = ()
     subnet_size: int = 24
     data_path_port: int = 4789
     root: RootCa = field(default_factory=RootCa)
@@ -89,3 +89,7 @@ class Cluster:
     version: int = 0
     created: int = 0
     updated: int = 0
+
+    @property
+    def address_pools(self) -> tuple[IPv4Network, ...]:
+        return self.pools or DEFAULT_POOLS

@@ -43,7 +43,8 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class NodeDescription:
-    """What the node says about itself when it opens a session. `generic` counts discrete resources by kind."""
+    """What the node says about itself when it opens a session. Of its generic resources, `generic` counts those that
+    are all alike, by kind, and `named` has the names of those that are told apart. A kind is in one of the two."""
 
     hostname: str = ""
     platform: Platform = field(default_factory=Platform)
@@ -53,6 +54,11 @@ class NodeDescription:
     engine_version: str = ""
     engine_labels: Mapping[str, str] = field(default_factory=dict)
     plugins: tuple[Plugin, ...] = ()
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def offers(self, kind: str) -> int:
+        """How many of a generic resource the node has."""
+        return self.generic.get(kind, 0) or len(self.named.get(kind, ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ class UpdateConfig:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
+    """`networks_beside`: the template's networks were given beside it, and are shown there."""
+
     name: str
     template: TaskTemplate
     mode: ServiceMode = ServiceMode()
@@ -59,6 +61,7 @@ class ServiceSpec:
     update: UpdateConfig | None = None
     rollback: UpdateConfig | None = None
     endpoint: EndpointSpec | None = None
+    networks_beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ class Task:
     `spec` is the template that the task was made from and never changes. `iteration` is the run of a job that it
     belongs to. A task wished READY is prepared while its predecessor in the same place still stops; it is wished
     RUNNING when that has ended and `not_before` (a restart's delay) has come. `restarts` are the times of the earlier
-    restarts in this place that count against `RestartPolicy.attempts`.
+    restarts in this place that count against `RestartPolicy.attempts`. `resources` are, by kind, the names of those
+    generic resources of its node that it was given, where they have names.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Task:
     iteration: int = 0
     not_before: int = 0
     restarts: tuple[int, ...] = ()
+    resources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     version: int = 0
     created: int = 0
     updated: int = 0

@@ -12,6 +12,7 @@ from fairlead.model.swarm.node import Platform
 SECOND = 1_000_000_000
 NONE, ON_FAILURE, ANY = "none", "on-failure", "any"
 CONDITIONS = (NONE, ON_FAILURE, ANY)
+RESTART_DELAY = 5 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,23 @@ class DnsConfig:
     nameservers: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityLabels:
+    """SELinux's. Without SELinux on the node they are kept and shown, and mean nothing, as `label=` of containers."""
+
+    disable: bool = False
+    user: str = ""
+    role: str = ""
+    type: str = ""
+    level: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Privileges:
+    labels: SecurityLabels | None = None
+    no_new_privileges: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +89,20 @@ class ContainerTemplate:
     cap_drop: tuple[str, ...] = ()
     ulimits: tuple[Ulimit, ...] = ()
     oom_score_adj: int = 0
-    no_new_privileges: bool = False
+    privileges: Privileges | None = None
     pull_auth: RegistryAuth | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceAmount:
-    """0 is "none asked for" (or "no limit")."""
+    """0 is "none asked for" (or "no limit"). `generic` says how many of a kind, `named` (kind, name) one in particular:
+    users may write that, as they may in Docker, but no node is ever found for it."""
 
     nano_cpus: int = 0
     memory: int = 0
     pids: int = 0
     generic: Mapping[str, int] = field(default_factory=dict)
+    named: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +120,17 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """`attempts` 0 is without end; they are counted within `window` (0: for ever)."""
+    """`attempts` 0 is without end; they are counted within `window` (0: for ever). None is what nobody said."""
 
     condition: str = ANY
-    delay: int = 5 * SECOND
+    delay: int | None = None
     attempts: int = 0
-    window: int = 0
+    window: int | None = None
+
+    @property
+    def pause(self) -> int:
+        """How long an ended task's place stays empty."""
+        return RESTART_DELAY if self.delay is None else self.delay
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,11 @@ def test_platforms(text: str, platform: Platform) -> None:
     assert parse_platform(text, HOST) == platform
 
 
+def test_what_is_neither_a_system_nor_an_architecture_is_refused() -> None:
+    with pytest.raises(Invalid, match='"foo": unknown operating system or architecture: invalid argument'):
+        parse_platform("foo", HOST)
+
+
 def test_an_exact_variant_wins_in_a_list() -> None:
     entries = [("amd64", "", "2"), ("arm", "v6", "3"), ("arm", "v7", "4")]
     listed = parse_manifest(

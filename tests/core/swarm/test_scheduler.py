@@ -142,6 +142,27 @@ def test_generic_resources_are_counted_by_kind() -> None:
     assert error.startswith("no suitable node (insufficient resources on 1 node): 2 gpu are asked for, 1 of node n3")
 
 
+def test_generic_resources_with_names_are_given_to_one_task_each() -> None:
+    web = service("web", template=template(reservations=ResourceAmount(generic={"gpu": 2})))
+    one = node("n1")
+    one = replace(one, description=replace(one.description, named={"gpu": ("a", "b", "c", "d", "e")}))
+    tasks = placed(web, one, *waiting(web, 2))
+    assert sorted(each.resources["gpu"] for each in tasks.values()) == [("a", "b"), ("c", "d")]
+    held = replace(task("held", web, node_id="n1"), resources={"gpu": ("a", "d")})
+    (later,) = placed(web, one, held, *waiting(web)).values()
+    assert later.resources["gpu"] == ("b", "c")
+    error = error_of(web, one, *tasks.values(), *waiting(web, first=3))
+    assert error.startswith("no suitable node (insufficient resources on 1 node): 2 gpu are asked for, 1 of node n1")
+
+
+def test_nobody_gets_a_generic_resource_by_its_name() -> None:
+    web = service("web", template=template(reservations=ResourceAmount(named=(("gpu", "a"),))))
+    one = node("n1")
+    one = replace(one, description=replace(one.description, named={"gpu": ("a",)}))
+    error = error_of(web, one, *waiting(web))
+    assert "gpu by the name a (not by gpu=NUMBER) are asked for, 0 of node n1 are free" in error
+
+
 def test_a_held_host_port_names_its_holder() -> None:
     ports = (PortConfig(80, 8080, mode=HOST),)
     endpoint = ServiceEndpoint(EndpointSpec(ports=ports), ports)

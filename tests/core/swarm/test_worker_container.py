@@ -26,6 +26,7 @@ from fairlead.model.swarm.template import (
     DnsConfig,
     FileReference,
     LogDriver,
+    Privileges,
     ResourceAmount,
     TaskTemplate,
 )
@@ -65,7 +66,7 @@ def test_every_field_of_the_template_reaches_the_container() -> None:
         cap_drop=("CHOWN",),
         ulimits=(Ulimit("nofile", 1, 2),),
         oom_score_adj=5,
-        no_new_privileges=True,
+        privileges=Privileges(no_new_privileges=True),
     )
     made = task(
         template,
@@ -101,6 +102,8 @@ def test_a_task_is_told_what_it_has_of_its_nodes_generic_resources() -> None:
     reserved = ResourceAmount(generic={"gpu": 2})
     made = container_spec(task(ContainerTemplate("busybox", env=("A=1",)), reservations=reserved), NODE, NETS)
     assert made.env == ("A=1", "DOCKER_RESOURCE_GPU=2")
+    named = replace(task(ContainerTemplate("busybox"), reservations=reserved), resources={"gpu": ("uuid1", "uuid3")})
+    assert container_spec(named, NODE, NETS).env == ("DOCKER_RESOURCE_GPU=uuid1,uuid3",)
 
 
 def test_the_labels_by_which_a_task_is_known() -> None:
