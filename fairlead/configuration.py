@@ -14,7 +14,16 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from pathlib import Path
 from typing import TypeVar
 
-from fairlead.model.config import BALANCERS, EVERY_IPV4, NFT, AddressPool, DaemonConfig, DefaultBridge, TlsFiles
+from fairlead.model.config import (
+    BALANCERS,
+    EVERY_IPV4,
+    NFT,
+    AddressPool,
+    DaemonConfig,
+    DefaultBridge,
+    Registries,
+    TlsFiles,
+)
 from fairlead.model.errors import Invalid
 from fairlead.model.network import Address
 
@@ -74,6 +83,8 @@ SETTINGS = (
         "text",
         "Address or interface where other nodes of a swarm find this one",
     ),
+    Setting("registry-mirrors", "--registry-mirror", "list", "URL that Docker Hub's images are asked of first"),
+    Setting("insecure-registries", "--insecure-registry", "list", "Registry that may have any certificate or none"),
     Setting("log-level", "--log-level", "text", "debug, info, warn, error or fatal", "-l"),
     Setting("debug", "--debug", "switch", "Log everything", "-D"),
     Setting("hostname", "--hostname", "text", "What this host calls itself"),
@@ -168,6 +179,7 @@ def resolve(settings: Settings, system_hostname: str) -> DaemonConfig:
         generic_resources=counted,
         named_resources=named,
         swarm_advertise=read.text("swarm-default-advertise-addr"),
+        registries=Registries(_mirrors(read.words("registry-mirrors")), _insecure(read.words("insecure-registries"))),
         log_level=_log_level(read),
         hostname=read.text("hostname") or system_hostname,
         balancer=_balancer(read),
@@ -350,6 +362,29 @@ def _is_amount(value: str) -> bool:
             raise Invalid(f"invalid value {value!r} for --node-generic-resource: there cannot be less than none")
         return True
     return False
+
+
+def _mirrors(given: tuple[str, ...]) -> tuple[str, ...]:
+    for url in given:
+        scheme, _, rest = url.partition("://")
+        if scheme not in ("http", "https") or not rest.strip("/") or any(mark in rest for mark in "?#@ "):
+            raise Invalid(f"invalid mirror: {url!r} is no URL such as https://mirror.example.com")
+    return given
+
+
+def _insecure(given: tuple[str, ...]) -> tuple[str, ...]:
+    for name in given:
+        if "://" in name or not name or ("/" in name and not _is_network(name)):
+            raise Invalid(f"insecure registry {name!r} is not valid: it should be HOST, HOST:PORT or a CIDR")
+    return given
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _balancer(read: _Reader) -> str:

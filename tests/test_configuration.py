@@ -93,6 +93,8 @@ def test_generic_resources_are_counted_or_have_names() -> None:
         ({"node-generic-resources": ["gpu"]}, "it should be KIND=NUMBER"),
         ({"node-generic-resources": ["gpu=-1"]}, "there cannot be less than none"),
         ({"node-generic-resources": ["gpu=a", "gpu=a"]}, "gpu is given twice"),
+        ({"registry-mirrors": ["mirror.example"]}, "invalid mirror: 'mirror.example' is no URL"),
+        ({"insecure-registries": ["http://a"]}, "insecure registry 'http://a' is not valid"),
         ({"log-level": "loud"}, "invalid logging level 'loud'"),
         ({"fairlead-balancer": "lvs"}, "invalid value 'lvs' for --fairlead-balancer: it should be nft or ipvs"),
         ({"iptables": False}, "--iptables=false is not supported"),

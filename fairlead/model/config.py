@@ -48,6 +48,15 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Registries:
+    """`mirrors` are URLs that Docker Hub's images are asked of first; `insecure` are domains ("host[:port]") and
+    networks (CIDR) whose registries may have any certificate or none."""
+
+    mirrors: tuple[str, ...] = ()
+    insecure: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonConfig:
     """Everything that a running daemon was told. `hosts` are "unix://PATH" or "tcp://ADDR:PORT"."""
 
@@ -69,6 +78,7 @@ class DaemonConfig:
     generic_resources: tuple[tuple[str, int], ...] = ()
     named_resources: tuple[tuple[str, tuple[str, ...]], ...] = ()
     swarm_advertise: str = ""
+    registries: Registries = Registries()
     log_level: str = "info"
     hostname: str = ""
     balancer: str = NFT

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -66,10 +67,6 @@ class Reference:
         """With the tag "latest" if it has neither tag nor digest."""
         return self if self.tag or self.digest else replace(self, tag=DEFAULT_TAG)
 
-    @property
-    def local_registry(self) -> bool:
-        return is_local_registry(self.domain)
-
     def _suffix(self) -> str:
         return (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
 
@@ -122,12 +119,15 @@ def _split(text: str) -> tuple[str, str]:
     return first, rest
 
 
-def is_local_registry(domain: str) -> bool:
-    """Whether a registry is on this host's loopback: there, plain HTTP and unknown certificates are fine."""
+def may_be_insecure(domain: str, insecure: Iterable[str] = ()) -> bool:
+    """Whether plain HTTP and unknown certificates are fine for a registry: on this host's loopback, and for those of
+    `insecure`, which are domains or networks (CIDR)."""
     host = domain.rpartition(":")[0] if re.search(r":[0-9]+$", domain) else domain
-    if host == "localhost":
+    allowed = frozenset(insecure)
+    if host == "localhost" or not allowed.isdisjoint((domain, host)):
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False
+    return address.is_loopback or any(address in ipaddress.ip_network(one, False) for one in allowed if "/" in one)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.model.errors import Invalid
-from fairlead.model.reference import Reference, parse_reference
+from fairlead.model.reference import may_be_insecure, parse_reference
 
 DIGEST = f"sha256:{'a' * 64}"
 
@@ -88,4 +88,12 @@ def test_a_name_is_refused_or_reads_back_the_same(text: str) -> None:
     ],
 )
 def test_only_loopback_may_go_without_tls(domain: str, local: bool) -> None:
-    assert Reference(domain, "a").local_registry is local
+    assert may_be_insecure(domain) is local
+
+
+@pytest.mark.parametrize("domain", ["reg.example:5000", "other.example:80", "10.9.1.2:5000", "10.9.1.2"])
+def test_registries_that_may_be_insecure(domain: str) -> None:
+    allowed = ("reg.example:5000", "other.example", "10.9.0.0/16")
+    assert may_be_insecure(domain, allowed)
+    assert not may_be_insecure("reg.example", allowed)
+    assert not may_be_insecure("10.8.0.1", allowed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -11,6 +10,7 @@ from msgspec import Struct
 from fairlead import __version__
 from fairlead.api.schema.generic_resources import generic_json
 from fairlead.api.schema.timestamp import rfc3339
+from fairlead.model.config import Registries
 from fairlead.model.event import Event
 from fairlead.model.image import RegistryAuth
 from fairlead.model.system import HostDescription
@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-_REGISTRIES: Mapping[str, object] = {
-    "IndexConfigs": {"docker.io": {"Mirrors": [], "Name": "docker.io", "Official": True, "Secure": True}},
-    "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
-    "Mirrors": None,
-}
+_LOOPBACK = ("::1/128", "127.0.0.0/8")
 
 
 class Credentials(Struct):
@@ -79,7 +75,7 @@ def info_json(system: System, swarm: Json) -> Json:
         "NEventsListener": system.listeners(),
         **_platform(host),
         "IndexServerAddress": "https://index.docker.io/v1/",
-        "RegistryConfig": _REGISTRIES,
+        "RegistryConfig": _registries(config.registries),
         "GenericResources": generic_json(config.generic_resources, config.named_resources) or None,
         "DockerRootDir": str(config.data_root),
         "HttpProxy": "",
@@ -99,6 +95,15 @@ def info_json(system: System, swarm: Json) -> Json:
         **_address_pools(system),
         "Warnings": [*system.warnings(), *_strings(swarm.get("Warnings"))] or None,
     }
+
+
+def _registries(registries: Registries) -> Json:
+    mirrors = [url.rstrip("/") + "/" for url in registries.mirrors]
+    known: Json = {"docker.io": {"Mirrors": mirrors, "Name": "docker.io", "Official": True, "Secure": True}}
+    for name in (one for one in registries.insecure if "/" not in one):
+        known[name] = {"Mirrors": [], "Name": name, "Official": False, "Secure": False}
+    networks = [*_LOOPBACK, *(one for one in registries.insecure if "/" in one)]
+    return {"IndexConfigs": known, "InsecureRegistryCIDRs": networks, "Mirrors": mirrors or None}
 
 
 def _strings(value: object) -> list[str]:

@@ -21,9 +21,10 @@ from tempfile import TemporaryDirectory
 
 from fairlead.effects.oci import skopeo
 from fairlead.effects.oci.blobs import digest_of
+from fairlead.model.config import Registries
 from fairlead.model.errors import Unauthorized
 from fairlead.model.image import Platform, RegistryAuth
-from fairlead.model.reference import Reference, is_local_registry
+from fairlead.model.reference import Reference, may_be_insecure
 
 _LOOK_EVERY = 0.1
 _MACHINES = {
@@ -32,13 +33,14 @@ _MACHINES = {
     "armv7l": Platform("linux", "arm", "v7"),
 }
 _PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
+_NO_SETTINGS = Registries()
 _DIRECTORY_VERSION = "Directory Transport Version: 1.1\n"
 
 
 class Registry:
     """One object for all registries; every question is a process of its own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, registries: Registries = _NO_SETTINGS) -> None:
         machine = os.uname().machine
         self.host = _MACHINES.get(machine, Platform("linux", machine))
         self._staging = root / "staging"
@@ -49,6 +51,12 @@ class Registry:
             "TMPDIR": str(self._staging),
             **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         }
+        self._insecure = registries.insecure
+        self._settings: tuple[str, ...] = ()
+        if registries.mirrors:
+            settings = root / "registries.conf"
+            settings.write_text(_mirrored(registries.mirrors))
+            self._settings = (f"--registries-conf={settings}",)
 
     async def manifest(self, reference: Reference, auth: RegistryAuth | None) -> bytes:
         """The raw manifest or list."""
@@ -103,7 +111,7 @@ class Registry:
             for digest, path in blobs.items():
                 os.link(path, source / digest.removeprefix("sha256:"))
             digest_file = source / "pushed"
-            options = _options(reference, "dest-", _authfile(source, reference, auth))
+            options = self._options(reference, "dest-", _authfile(source, reference, auth))
             arguments = ("--insecure-policy", "copy", "--quiet", *options, f"--digestfile={digest_file}")
             done = await skopeo.run((*arguments, f"dir:{source}", _address(reference)), self._environment)
             if done.status:
@@ -121,9 +129,9 @@ class Registry:
             password = Path(name) / "password"
             password.write_text(auth.password)
             options = (f"--authfile={name}/auth", f"--username={auth.username}", "--password-stdin")
-            verify = "false" if is_local_registry(host) else "true"
+            verify = ("--tls-verify=false",) if may_be_insecure(host, self._insecure) else ()
             with password.open() as source:
-                arguments = ("login", *options, f"--tls-verify={verify}", host)
+                arguments = ("login", *options, *verify, host)
                 done = await skopeo.run(arguments, self._environment, source.fileno())
         if done.status:
             raise Unauthorized(f"login attempt to {host} failed: {skopeo.words(done.stderr)}")
@@ -135,23 +143,32 @@ class Registry:
         side = "src-" if command[0] == "copy" else ""
         address = f"docker://{reference.repository}" if command[0] == "list-tags" else _address(reference)
         with TemporaryDirectory(dir=self._staging) as name:
-            options = _options(reference, side, _authfile(Path(name), reference, auth))
-            arguments = ("--insecure-policy", *command, *options, address, *then)
+            options = self._options(reference, side, _authfile(Path(name), reference, auth))
+            arguments = (*self._settings, "--insecure-policy", *command, *options, address, *then)
             done = await skopeo.run(arguments, self._environment)
         if done.status:
             raise skopeo.refusal(done.stderr, reference, "pull")
         return done.stdout
+
+    def _options(self, reference: Reference, side: str, authfile: Path) -> tuple[str, ...]:
+        """Certificates are checked unless something else is said, here or for a mirror in the settings."""
+        verify = (f"--{side}tls-verify=false",) if may_be_insecure(reference.domain, self._insecure) else ()
+        return (f"--{side}authfile={authfile}", *verify)
+
+
+def _mirrored(mirrors: Sequence[str]) -> str:
+    """containers-registries.conf(5)."""
+    lines = ["[[registry]]", 'location = "docker.io"']
+    for scheme, _, place in (mirror.rstrip("/").partition("://") for mirror in mirrors):
+        lines += ["[[registry.mirror]]", f"location = {json.dumps(place)}"]
+        lines += ["insecure = true"] if scheme == "http" else []
+    return "\n".join(lines) + "\n"
 
 
 def _address(reference: Reference) -> str:
     """With both tag and digest, the digest decides (skopeo takes one)."""
     suffix = f"@{reference.digest}" if reference.digest else f":{reference.tag}"
     return f"docker://{reference.repository}{suffix}"
-
-
-def _options(reference: Reference, side: str, authfile: Path) -> tuple[str, ...]:
-    verify = "false" if reference.local_registry else "true"
-    return (f"--{side}authfile={authfile}", f"--{side}tls-verify={verify}")
 
 
 def _authfile(directory: Path, reference: Reference, auth: RegistryAuth | None) -> Path:

@@ -21,15 +21,17 @@ from fairlead.engine.images.rootfs import RootFilesystems
 from fairlead.engine.memory import Memory
 from fairlead.engine.ports import ImageHands
 from fairlead.engine.state import State
-from fairlead.model.config import DaemonConfig
+from fairlead.model.config import DaemonConfig, Registries
 from fairlead.model.event import Event
+
+NO_SETTINGS = Registries()
 
 
 class Host:
     """One data root with its images; `restart` is what a new daemon would find."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, registries: Registries = NO_SETTINGS) -> None:
+        self.root, self.registries = root, registries
         self.start()
 
     def start(self) -> None:
@@ -44,7 +46,7 @@ class Host:
         self.blobs = Blobs(self.root)
         self.layers = Layers(self.root, self.blobs, self.doomed)
         self.roots = Rootfs(self.root, self.doomed)
-        hands = ImageHands(self.blobs, self.layers, self.roots, Archives(), Registry(self.root))
+        hands = ImageHands(self.blobs, self.layers, self.roots, Archives(), Registry(self.root, self.registries))
         config = DaemonConfig(hosts=(), data_root=self.root, exec_root=self.root)
         self.memory = Memory(config, self.state, self.store, self.events, self.clock, SystemEntropy())
         self.images = Images(self.memory, hands)

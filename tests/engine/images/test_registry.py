@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.engine.images.bringing import ImportWishes
+from fairlead.model.config import Registries
 from fairlead.model.errors import Failed, Invalid, NotFound, Unauthorized
 from fairlead.model.image import Image, Progress, RegistryAuth
 from tests.engine.images.conftest import Host
@@ -65,6 +66,19 @@ async def test_what_was_pushed_can_be_pulled_again(host: Host, address: str) -> 
     assert host.images.get(f"{address}/team/web@{digest}").id == image.id
     assert (await host.rootfs.mount("1" * 64, pulled.id) / "a").read_text() == "1"
     assert statuses(await pull(host, name))[-1] == f"Status: Image is up to date for {name}"
+
+
+async def test_a_mirror_is_asked_for_what_the_hub_has(host: Host, address: str, tmp_path: Path) -> None:
+    name = f"{address}/library/mirrored:1"
+    image = await bring(host, gzip.compress(tar(file("a", "1"))), name)
+    await push(host, name)
+    other = Host(tmp_path / "other", Registries(mirrors=(f"http://{address}",)))
+    try:
+        await pull(other, "mirrored:1")
+        assert other.images.get("mirrored:1").id == image.id
+        await other.doomed.settled()
+    finally:
+        other.stop()
 
 
 async def test_a_shared_layer_is_not_brought_twice(host: Host, address: str) -> None:
