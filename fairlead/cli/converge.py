@@ -113,12 +113,13 @@ class Progress:
 def progress_of(service: Json, tasks: Iterable[Json]) -> Progress:
     """For which nodes a global service is meant, its tasks themselves tell."""
     mode = mapping(service, "Spec", "Mode")
-    newest = _newest(tasks)
+    job = "ReplicatedJob" in mode
+    newest = _newest(tasks, numbered_from_0=job)
     if "Replicated" in mode:
         total = number(mode, "Replicated", "Replicas")
         places = {f"{slot}/{total}": _said(newest.get(str(slot))) for slot in range(1, total + 1)}
         return Progress(_count(newest, "running", total), total, places)
-    if "ReplicatedJob" in mode:
+    if job:
         total = number(mode, "ReplicatedJob", "TotalCompletions")
         places = {f"{slot}/{total}": _said(newest.get(str(slot))) for slot in range(1, total + 1)}
         return Progress(_count(newest, "complete", total), total, places, job=True)
@@ -128,7 +129,7 @@ def progress_of(service: Json, tasks: Iterable[Json]) -> Progress:
     return Progress(_count(newest, "complete" if job else "running"), max(1, len(wanted)), places, job)
 
 
-def _newest(tasks: Iterable[Json]) -> dict[str, Json]:
+def _newest(tasks: Iterable[Json], numbered_from_0: bool) -> dict[str, Json]:
     """The last task of each place that is still wanted, or has ended last."""
     newest: dict[str, Json] = {}
     for task in sorted(tasks, key=lambda task: text(task, "CreatedAt")):
@@ -136,7 +137,8 @@ def _newest(tasks: Iterable[Json]) -> dict[str, Json]:
             text(task, "DesiredState") in ("running", "ready", "complete")
             or text(task, "Status", "State") == "complete"
         ):
-            newest[str(number(task, "Slot") or text(task, "NodeID"))] = task
+            slot = number(task, "Slot") + numbered_from_0
+            newest[str(slot or text(task, "NodeID"))] = task
     return newest
 
 

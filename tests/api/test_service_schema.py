@@ -423,3 +423,12 @@ def test_what_spreads_nothing_is_taken_with_a_remark() -> None:
         "placement preference 'spread=com.example.rack' spreads nothing: only node.labels.NAME and "
         "engine.labels.NAME do"
     ]
+
+
+def test_a_jobs_task_says_of_which_run_it_is_and_numbers_begin_with_0() -> None:
+    first, second = (Task("t", "s", TaskTemplate(), slot=slot, iteration=slot - 1) for slot in (1, 2))
+    shown = [task_json(one, {}) for one in (first, second)]
+    assert [(one.get("Slot"), one["JobIteration"]) for one in shown] == [(None, {}), (1, {"Index": 1})]
+    replica = task_json(replace(second, iteration=None), {})
+    assert replica["Slot"] == 2
+    assert "JobIteration" not in replica

@@ -52,9 +52,10 @@ def test_more_than_twenty_places_are_not_listed() -> None:
 
 def test_a_job_is_done_when_its_tasks_have_completed() -> None:
     wish = service({"ReplicatedJob": {"TotalCompletions": 2}})
-    done, running = task(1, "complete", "complete"), task(2, "running", "complete")
+    done, running = task(0, "complete", "complete"), task(1, "running", "complete")
+    assert progress_of(wish, [done, running]).lines()[1:] == ["1/2: complete", "2/2: running"]
     assert not progress_of(wish, [done, running]).done
-    assert progress_of(wish, [done, task(2, "complete", "complete")]).lines()[0] == "job progress: 2 out of 2 complete"
+    assert progress_of(wish, [done, task(1, "complete", "complete")]).lines()[0] == "job progress: 2 out of 2 complete"
 
 
 def test_a_global_service_waits_for_the_nodes_that_have_its_tasks() -> None:

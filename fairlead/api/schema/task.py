@@ -18,13 +18,13 @@ from fairlead.model.swarm.task import ContainerStatus, Task, TaskStatus
 def task_json(task: Task, networks: Mapping[str, SwarmNetwork]) -> Json:
     """`networks` are the swarm's, by id."""
     shown = meta_json(task) | {"Labels": {}, "Spec": task_template_json(task.spec)}
-    shown |= given({"ServiceID": task.service_id, "Slot": task.slot, "NodeID": task.node_id})
+    shown |= given({"ServiceID": task.service_id, "Slot": task.number, "NodeID": task.node_id})
     shown |= {"Status": _status_json(task.status), "DesiredState": task.desired.word}
     if task.attachments:
         shown["NetworksAttachments"] = [_attachment_json(one, networks) for one in task.attachments]
     shown |= given({"GenericResources": _resources_json(task)})
-    if task.iteration:
-        shown["JobIteration"] = {"Index": task.iteration}
+    if task.iteration is not None:
+        shown["JobIteration"] = given({"Index": task.iteration})
     return shown | {"Volumes": None}
 
 

@@ -34,11 +34,9 @@ class Constraint:
         return self._same(node) == self.equal
 
     def _same(self, node: Node) -> bool:
-        key = self.key.lower()
-        if key == "node.ip":
+        if self.key.lower() == "node.ip":
             return _covers(self.value, node.status.address)
-        reader = _ATTRIBUTES.get(key)
-        found = reader(node) if reader is not None else attribute(node, self.key)
+        found = attribute(node, self.key)
         return found is not None and found.lower() == self.value.lower()
 
 
@@ -52,6 +50,12 @@ _ATTRIBUTES: Mapping[str, Callable[[Node], str]] = {
 
 
 def attribute(node: Node, key: str) -> str | None:
+    """What the node has under a key of constraints (node.ip apart); None for a label that it lacks and unknown keys."""
+    reader = _ATTRIBUTES.get(key.lower())
+    return reader(node) if reader is not None else label(node, key)
+
+
+def label(node: Node, key: str) -> str | None:
     """A label of the node by its full key (node.labels.X, engine.labels.X); None when it has none such."""
     lowered = key.lower()
     if lowered.startswith(NODE_LABEL):

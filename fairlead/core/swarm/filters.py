@@ -130,7 +130,7 @@ def _cpus(nano: int) -> str:
 
 
 def _mebibytes(size: int) -> str:
-    return f"{size / MEBI:g} MiB"
+    return f"{round(size / MEBI, 1):.10g} MiB"
 
 
 Refused = Sequence[tuple[Node, str]]

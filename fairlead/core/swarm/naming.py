@@ -10,8 +10,8 @@ PREFIX = "com.docker.swarm."
 
 
 def task_name(task: Task) -> str:
-    """`web.3` or, of a global service, `web.<node id>`: as `docker service ps` shows it."""
-    return f"{task.service_name}.{task.place}"
+    """`web.3` or, without a number, `web.<node id>`: as `docker service ps` shows it."""
+    return f"{task.service_name}.{task.number or task.node_id}"
 
 
 def container_name(task: Task) -> str:

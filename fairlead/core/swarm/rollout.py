@@ -193,7 +193,8 @@ def _after_failure(service: Service, config: UpdateConfig, task_id: str, now: in
         return service
     cause = f"due to failure or early termination of task {task_id}"
     if config.failure_action == ROLLBACK and not update.rolling_back and service.previous is not None:
-        return rolled_back(service, f"update rolled back {cause}", now)
+        # What failed is nothing to go back to: a `service rollback` after this one is refused, as Docker does.
+        return replace(rolled_back(service, f"update rolled back {cause}", now), previous=None)
     state, word = (ROLLBACK_PAUSED, "rollback") if update.rolling_back else (PAUSED, "update")
     return replace(service, update=replace(update, state=state, message=f"{word} paused {cause}"))
 

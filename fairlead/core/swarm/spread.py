@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from fairlead.core.swarm.constraints import attribute
+from fairlead.core.swarm.constraints import label
 from fairlead.core.swarm.snapshot import Snapshot
 from fairlead.model.swarm.node import Node
 from fairlead.model.swarm.states import TaskState
@@ -46,7 +46,7 @@ def grow(nodes: Iterable[Node], preferences: Sequence[str], count: Callable[[str
         branch, own = root, count(node.id)
         branch.tasks += own
         for preference in preferences:
-            branch = branch.branches.setdefault(attribute(node, preference) or "", Branch())
+            branch = branch.branches.setdefault(label(node, preference) or "", Branch())
             branch.tasks += own
         branch.nodes.append(node.id)
     return root

@@ -31,7 +31,7 @@ def make(service: Service, slot: int, node_id: str, moment: Moment) -> Task:
         status=TaskStatus(TaskState.NEW, at=moment.now, message="created"),
         desired=goal(service),
         labels=service.spec.labels,
-        iteration=service.job.iteration if service.job is not None else 0,
+        iteration=service.job.iteration if service.job is not None else None,
         created=moment.now,
     )
 

@@ -35,12 +35,14 @@ class TaskStatus:
 @dataclass(frozen=True, slots=True)
 class Task:
     """`slot` numbers the replicas of a service from 1; tasks of global services have slot 0 and a node from birth.
+    To users a job's tasks are numbered from 0 (`number`): docker's CLI waits for just these.
 
     `spec` is the template that the task was made from and never changes. `iteration` is the run of a job that it
-    belongs to. A task wished READY is prepared while its predecessor in the same place still stops; it is wished
-    RUNNING when that has ended and `not_before` (a restart's delay) has come. `restarts` are the times of the earlier
-    restarts in this place that count against `RestartPolicy.attempts`. `resources` are, by kind, the names of those
-    generic resources of its node that it was given, where they have names.
+    belongs to, None where the service is no job. A task wished READY is prepared while its predecessor in the same
+    place still stops; it is wished RUNNING when that has ended and `not_before` (a restart's delay) has come.
+    `restarts` are the times of the earlier restarts in this place that count against `RestartPolicy.attempts`.
+    `resources` are, by kind, the names of those generic resources of its node that it was given, where they have
+    names.
     """
 
     id: str
@@ -54,7 +56,7 @@ class Task:
     endpoint: ServiceEndpoint | None = None
     attachments: tuple[Attachment, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
-    iteration: int = 0
+    iteration: int | None = None
     not_before: int = 0
     restarts: tuple[int, ...] = ()
     resources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -66,6 +68,11 @@ class Task:
     def place(self) -> str:
         """What a service has one task of at a time: the slot, or for global services the node."""
         return str(self.slot) if self.slot else self.node_id
+
+    @property
+    def number(self) -> int:
+        """The slot as users see it; 0 for tasks of global services, and for the first of a job."""
+        return self.slot - 1 if self.slot and self.iteration is not None else self.slot
 
     @property
     def wanted(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from fairlead.core.swarm import enforcer, jobs, orchestrate_global, orchestrate_replicated, orphans, reaper, removal
 from fairlead.core.swarm.changes import Thing
+from fairlead.core.swarm.naming import task_name
 from fairlead.core.swarm.snapshot import Snapshot
 from fairlead.model.swarm.service import GLOBAL, GLOBAL_JOB, REPLICATED_JOB, JobStatus, Service, ServiceMode
 from fairlead.model.swarm.states import TaskState
@@ -216,6 +217,11 @@ def test_a_job_runs_as_many_at_once_as_it_may() -> None:
         (1, TaskState.COMPLETE, 1),
         (2, TaskState.COMPLETE, 1),
     ]
+
+
+def test_users_see_a_jobs_tasks_numbered_from_0_as_dockers_cli_waits_for() -> None:
+    born = [replace(one, node_id="n1") for one in jobbed(job(total=2, concurrent=2))]
+    assert [(one.number, task_name(one)) for one in born] == [(0, "web.n1"), (1, "web.1")]
 
 
 def test_a_completed_slot_is_done_and_the_next_one_begins() -> None:

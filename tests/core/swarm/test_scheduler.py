@@ -112,6 +112,11 @@ def test_constraints_in_dockers_words_and_then_the_fix() -> None:
     )
 
 
+def test_what_nodes_have_instead_is_told_of_all_constraints() -> None:
+    web = service("web", template=template(placement=Placement(constraints=("node.role == worker",))))
+    assert "node.role == worker (nodes have manager);" in error_of(web, node("n1", role="manager"), *waiting(web))
+
+
 def test_several_reasons_are_joined_the_commonest_first() -> None:
     asks = template(
         placement=Placement(constraints=("node.role==worker",)), reservations=ResourceAmount(memory=16 * GIB)
@@ -127,6 +132,11 @@ def test_resources_name_what_is_asked_and_what_is_free() -> None:
     web = service("web", template=template(reservations=ResourceAmount(nano_cpus=8 * SECOND)))
     error = error_of(web, node("n1", cpus=2), node("n2", cpus=4), *waiting(web))
     assert error.startswith("no suitable node (insufficient resources on 2 nodes): 8 CPUs are asked for, 4 CPUs of ")
+
+
+def test_much_memory_is_told_in_plain_digits() -> None:
+    web = service("web", template=template(reservations=ResourceAmount(memory=1024 * GIB)))
+    assert "1048576 MiB are asked for, 4096 MiB of" in error_of(web, node("n1", memory=4 * GIB), *waiting(web))
 
 
 def test_generic_resources_are_counted_by_kind() -> None:
