@@ -64,10 +64,10 @@ from fairlead.engine.containers.context import Parts as ContainerParts
 from fairlead.engine.engine import Engine
 from fairlead.engine.fabric.resolvers import rules_ahead
 from fairlead.engine.images.images import Images
+from fairlead.engine.images.ports import ImageHands
 from fairlead.engine.images.rootfs import RootFilesystems
+from fairlead.engine.network_scopes import NetworkScopes
 from fairlead.engine.networks.default import DefaultNetworks
-from fairlead.engine.networks.scopes import NetworkScopes
-from fairlead.engine.ports import ImageHands
 from fairlead.engine.reconcile import Reconcile
 from fairlead.engine.swarm.swarm import Swarm
 from fairlead.engine.system import System

@@ -8,7 +8,7 @@ from fairlead.engine.one_host import OneHost
 
 if TYPE_CHECKING:
     from fairlead.engine.discovery.discovery import Discovery
-    from fairlead.engine.networks.scopes import NetworkScopes
+    from fairlead.engine.network_scopes import NetworkScopes
     from fairlead.engine.swarm.swarm import Swarm
 
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fairlead.engine.fabric.names import NameServer
-from fairlead.engine.ports import Clock, Entropy, EtcFiles, Kernel, LeaseClients, Namespaces, Ports, Store
+from fairlead.engine.ports import (
+    Clock,
+    Entropy,
+    EtcFiles,
+    Kernel,
+    LeaseClients,
+    NameServer,
+    Namespaces,
+    Ports,
+    Store,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ from fairlead.engine.discovery.outlets import Actors, Outlets
 from fairlead.engine.discovery.ports import Sockets
 from fairlead.engine.discovery.shown import ShownPeer, ShownService, shown_peers, shown_services
 from fairlead.engine.fabric.fabric import Fabric
-from fairlead.engine.swarm.messages import GossipKey
 from fairlead.model.change import Put
 from fairlead.model.discovery import Presence
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Failed
 from fairlead.model.network import SWARM, Address, Network
+from fairlead.model.swarm.cluster import GossipKey
 
 LIFE = "gossip"
 """Kind and id of the document that holds the number of the node's last life."""

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from fairlead.core.gossip import KEY_BYTES, Keyring
-from fairlead.engine.swarm.messages import GossipKey
-from fairlead.model.swarm.cluster import GOSSIP
+from fairlead.model.swarm.cluster import GOSSIP, GossipKey
 
 
 class Ring:

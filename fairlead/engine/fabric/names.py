@@ -18,6 +18,7 @@ from typing import Protocol
 from fairlead.core.dns.answer import SandboxResolver
 from fairlead.core.dns.directory import Directory, Sight
 from fairlead.core.dns.zone import Entry
+from fairlead.engine.ports import NameServer
 from fairlead.model.dns import DnsPorts, Upstream
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.ids import is_local_id, short
@@ -32,18 +33,6 @@ class Announcer(Protocol):
         ...
 
     def gone(self, network_id: str, endpoint_id: str) -> None: ...
-
-
-class NameServer(Protocol):
-    """The sockets (`fairlead.effects.wire.dns.DnsServer`)."""
-
-    def open(
-        self, sandbox_id: str, ns_path: str, resolver: SandboxResolver, again: DnsPorts | None = None
-    ) -> DnsPorts: ...
-
-    def close(self, sandbox_id: str) -> None: ...
-
-    def counters(self) -> Mapping[str, int]: ...
 
 
 @dataclass(slots=True)

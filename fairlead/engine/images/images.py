@@ -11,9 +11,9 @@ from fairlead.engine.images import bringing, listing, loading, pulling, pushing,
 from fairlead.engine.images.bringing import CommitWishes, ImportWishes
 from fairlead.engine.images.library import Library
 from fairlead.engine.images.listing import HistoryView, ImageDetails, ImageView
+from fairlead.engine.images.ports import ImageHands
 from fairlead.engine.images.removing import PRUNE_FILTERS
 from fairlead.engine.memory import Memory
-from fairlead.engine.ports import ImageHands
 from fairlead.model.container import Container
 from fairlead.model.errors import Invalid, NotFound
 from fairlead.model.image import Image, Layer, Platform, Progress, RegistryAuth, Removed

@@ -9,10 +9,10 @@ from dataclasses import replace
 from fairlead.core.images.config import parse_config
 from fairlead.core.images.moment import rfc3339
 from fairlead.engine.images.catalogue import Catalogue, Stored
+from fairlead.engine.images.ports import ImageHands
 from fairlead.engine.images.shelf import Hold, Shelf
 from fairlead.engine.locks import KeyedLocks
 from fairlead.engine.memory import Memory
-from fairlead.engine.ports import ImageHands
 from fairlead.model.errors import Invalid
 from fairlead.model.event import Event
 from fairlead.model.image import Image, Tag

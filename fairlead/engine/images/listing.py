@@ -10,9 +10,9 @@ from pathlib import Path
 from fairlead.core.images.config import config_json
 from fairlead.core.images.moment import nanoseconds
 from fairlead.core.images.select import fitting, wants_dangling
+from fairlead.engine.filters import created_before, labelled
 from fairlead.engine.images.catalogue import Catalogue
 from fairlead.engine.images.library import Library
-from fairlead.engine.networks.filtering import created_before, labelled
 from fairlead.model.errors import Invalid
 from fairlead.model.image import HistoryEntry, Image
 from fairlead.model.reference import Reference

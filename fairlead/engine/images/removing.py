@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from fairlead.core.images.moment import nanoseconds
 from fairlead.core.images.removal import Standing, prunable, removable_parent, remove_by_id, remove_by_name
+from fairlead.engine.filters import created_before, labelled
 from fairlead.engine.images.catalogue import tags_of
 from fairlead.engine.images.library import Library
-from fairlead.engine.networks.filtering import created_before, labelled
 from fairlead.model.errors import NotFound
 from fairlead.model.image import Image, Layer, Removed
 from fairlead.model.reference import Reference, parse_reference

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from fairlead.engine.images.images import Images
-from fairlead.engine.ports import Roots
+from fairlead.engine.images.ports import Roots
 
 
 class RootFilesystems:

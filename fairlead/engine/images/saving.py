@@ -12,7 +12,7 @@ from fairlead.core.images.archive import OCI_LAYOUT, blob_name, docker_index, oc
 from fairlead.core.images.manifest import OCI_MANIFEST, Descriptor, new_manifest, parse_manifest
 from fairlead.engine.images.catalogue import Catalogue
 from fairlead.engine.images.library import Library
-from fairlead.engine.ports import Member
+from fairlead.engine.images.ports import Member
 from fairlead.model.image import Image
 from fairlead.model.reference import Reference, as_image_id, parse_reference
 

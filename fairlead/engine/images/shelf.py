@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fairlead.engine.images.catalogue import Catalogue
-from fairlead.engine.ports import Blobs, Layers
+from fairlead.engine.images.ports import Blobs, Layers
 from fairlead.model.image import Layer
 
 

@@ -17,9 +17,10 @@ from fairlead.engine import journal
 from fairlead.engine.fabric.claims import names_of
 from fairlead.engine.fabric.fabric import Fabric
 from fairlead.engine.fabric.lodgings import as_asked
+from fairlead.engine.filters import Filters, created_before, labelled
 from fairlead.engine.networks import filtering, forwarding
 from fairlead.engine.networks.creation import Ground, Identity, resolve
-from fairlead.engine.networks.filtering import LIST_FILTERS, PRUNE_FILTERS, Filters
+from fairlead.engine.networks.filtering import LIST_FILTERS, PRUNE_FILTERS
 from fairlead.engine.sandboxes.sandboxes import Sandboxes
 from fairlead.engine.sandboxes.views import AttachedContainer
 from fairlead.engine.sandboxes.wishes import HOST, NONE, check_endpoint, mode_of
@@ -139,7 +140,7 @@ class Networks:
     async def prune(self, filters: Filters) -> Sequence[str]:
         """Remove every network that nobody uses and that passes the filters; their names."""
         filtering.check(filters, PRUNE_FILTERS)
-        before = filtering.created_before(filters, self._fabric.clock.now())
+        before = created_before(filters, self._fabric.clock.now())
         removed = []
         for network in tuple(self._state.networks.values()):
             if not self._prunable(network, filters, before):
@@ -155,7 +156,7 @@ class Networks:
     def _prunable(self, network: Network, filters: Filters, before: int | None) -> bool:
         if network.predefined or network.config_only or network.scope == SWARM or self._state.users_of(network.id):
             return False
-        return (before is None or network.created < before) and filtering.labelled(network.labels, filters)
+        return (before is None or network.created < before) and labelled(network.labels, filters)
 
     # --- connect and disconnect -------------------------------------------------------------------
 

@@ -13,9 +13,9 @@ from typing import Any
 from fairlead.core.swarm.dispatch import Assignments, Difference, beat_every, difference, full, step
 from fairlead.core.swarm.keys import primary
 from fairlead.core.swarm.snapshot import Snapshot
-from fairlead.engine.swarm.messages import GossipKey, LogWish, News
+from fairlead.engine.swarm.messages import LogWish, News
 from fairlead.model.network import Address
-from fairlead.model.swarm.cluster import Cluster
+from fairlead.model.swarm.cluster import Cluster, GossipKey
 from fairlead.model.swarm.network import SwarmNetwork
 from fairlead.model.swarm.node import DOWN, MANAGER, Node
 

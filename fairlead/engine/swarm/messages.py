@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fairlead.core.swarm.dispatch import Difference
 from fairlead.model.network import Address
 from fairlead.model.swarm.attachment import Attachment
-from fairlead.model.swarm.cluster import EncryptionKey
+from fairlead.model.swarm.cluster import GossipKey
 from fairlead.model.swarm.network import SwarmNetwork
 from fairlead.model.swarm.node import Node, NodeDescription
 from fairlead.model.swarm.task import Task, TaskStatus
@@ -95,14 +95,6 @@ class SessionRequest:
     address: str
     data_address: str
     manager_address: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GossipKey:
-    """A key of gossip or of IPsec as nodes need it."""
-
-    key: EncryptionKey
-    primary: bool
 
 
 @dataclass(frozen=True, slots=True)

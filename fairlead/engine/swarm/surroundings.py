@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from fairlead.engine.swarm.messages import GossipKey, News
+from fairlead.engine.swarm.messages import News
 from fairlead.model.discovery import Presence
 from fairlead.model.network import Address
-from fairlead.model.swarm.cluster import EncryptionKey
+from fairlead.model.swarm.cluster import EncryptionKey, GossipKey
 from fairlead.model.swarm.network import SwarmNetwork
 from fairlead.model.swarm.node import NodeDescription
 

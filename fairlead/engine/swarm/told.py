@@ -5,8 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 from fairlead.core.swarm.task_files import Known
-from fairlead.engine.swarm.messages import GossipKey, News
+from fairlead.engine.swarm.messages import News
 from fairlead.model.network import Address
+from fairlead.model.swarm.cluster import GossipKey
 from fairlead.model.swarm.files import Config, Secret
 from fairlead.model.swarm.network import SwarmNetwork
 from fairlead.model.swarm.node import Node

@@ -43,6 +43,14 @@ class EncryptionKey:
 
 
 @dataclass(frozen=True, slots=True)
+class GossipKey:
+    """A key of gossip or of IPsec as nodes need it."""
+
+    key: EncryptionKey
+    primary: bool
+
+
+@dataclass(frozen=True, slots=True)
 class JoinTokens:
     worker: str = ""
     manager: str = ""

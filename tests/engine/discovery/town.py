@@ -12,10 +12,9 @@ from pathlib import Path
 from fairlead.effects.wire.gossip import GossipSockets
 from fairlead.engine.discovery.discovery import Discovery
 from fairlead.engine.discovery.outlets import Actors
-from fairlead.engine.swarm.messages import GossipKey
 from fairlead.model.discovery import TASK, Presence
 from fairlead.model.dns import Verdict
-from fairlead.model.swarm.cluster import GOSSIP, EncryptionKey
+from fairlead.model.swarm.cluster import GOSSIP, EncryptionKey, GossipKey
 from fairlead.model.swarm.network import SwarmNetwork
 from tests.core.dns.asking import told
 from tests.effects.kernel.conftest import run

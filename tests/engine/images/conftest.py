@@ -17,9 +17,9 @@ from fairlead.effects.oci.rootfs import Rootfs
 from fairlead.effects.store.sqlite import SqliteStore
 from fairlead.engine.events import EventBus
 from fairlead.engine.images.images import Images
+from fairlead.engine.images.ports import ImageHands
 from fairlead.engine.images.rootfs import RootFilesystems
 from fairlead.engine.memory import Memory
-from fairlead.engine.ports import ImageHands
 from fairlead.engine.state import State
 from fairlead.model.config import DaemonConfig, Registries
 from fairlead.model.event import Event

@@ -57,17 +57,3 @@ def test_neither_predefined_nor_used_networks_dangle() -> None:
 def test_refused(filters: dict[str, list[str]], refusal: Any, words: str) -> None:
     with pytest.raises(refusal, match=words):
         filtering.check(filters, filtering.LIST_FILTERS)
-
-
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [("10m", 400), ("1h30m", -4400), ("500ms", 999), ("900", 900), ("1970-01-01T00:15:00Z", 900)],
-)
-def test_until(text: str, moment: int) -> None:
-    now = 1000 * 10**9
-    assert (filtering.created_before({"until": [text]}, now) or 0) // 10**9 == moment
-
-
-def test_until_that_is_no_time() -> None:
-    with pytest.raises(Invalid, match='invalid value for "until": "soon"'):
-        filtering.created_before({"until": ["soon"]}, 0)

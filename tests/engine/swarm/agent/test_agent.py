@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from fairlead.engine.swarm import executor, task_runner
-from fairlead.engine.swarm.messages import GossipKey, LogWish, News
+from fairlead.engine.swarm.messages import LogWish, News
 from fairlead.engine.swarm.presences import ARRIVING
 from fairlead.model.container import ContainerSpec
 from fairlead.model.discovery import TASK, Presence
 from fairlead.model.errors import Failed, Unavailable
 from fairlead.model.network import NetworkSpec, PoolRequest
 from fairlead.model.swarm.attachment import Attachment
-from fairlead.model.swarm.cluster import EncryptionKey
+from fairlead.model.swarm.cluster import EncryptionKey, GossipKey
 from fairlead.model.swarm.network import SwarmNetwork
 from fairlead.model.swarm.states import TaskState as S
 from fairlead.model.swarm.task import Task

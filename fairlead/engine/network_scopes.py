@@ -10,8 +10,9 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fairlead.engine.filters import Filters, created_before, labelled
 from fairlead.engine.networks import filtering
-from fairlead.engine.networks.filtering import LIST_FILTERS, PRUNE_FILTERS, Filters
+from fairlead.engine.networks.filtering import LIST_FILTERS, PRUNE_FILTERS
 from fairlead.engine.networks.networks import Networks
 from fairlead.engine.ports import Clock
 from fairlead.model.errors import Conflict, NotFound, Refusal
@@ -94,11 +95,11 @@ class NetworkScopes:
     async def prune(self, filters: Filters) -> Sequence[str]:
         """Remove every network that nobody uses and that passes the filters; their names."""
         filtering.check(filters, PRUNE_FILTERS)
-        before = filtering.created_before(filters, self._clock.now())
+        before = created_before(filters, self._clock.now())
         removed = [*await self._local.prune(filters)]
         for network in self._shared():
             young = before is not None and network.created >= before
-            if network.spec.ingress or young or not filtering.labelled(network.spec.labels, filters):
+            if network.spec.ingress or young or not labelled(network.spec.labels, filters):
                 continue
             if not self._in_use(network) and await self._removed(network):
                 removed.append(network.name)
