@@ -110,7 +110,7 @@ class Execs:
     async def _begin(self, made: Exec, container: Container, spec: ExecSpec) -> Process:
         try:
             # It must not see, under a name of ours, the interface of a network that was just disconnected.
-            await self._context.sandboxes.settled()
+            await self._context.sandboxes.settled(container)
             process = await self._context.runtime.exec(self._describe(made.id, container, spec))
         except Refusal as refused:
             told = isinstance(refused, RuntimeRefused)

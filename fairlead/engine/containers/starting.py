@@ -69,6 +69,8 @@ class Starting:
         launched = await context.runtime.create(launch)
         context.consoles.connect_early(container.id)
         running = await self._record(container, sandbox, launched)
+        # In another's network it must not see what that one was just disconnected from.
+        await context.sandboxes.settled(running)
         await context.runtime.start(container.id)
         context.logs.follow_rotation(running)
         return running

@@ -30,6 +30,8 @@ _log = logging.getLogger("fairlead.engine.sandboxes")
 class SandboxChange:
     def __init__(self, fabric: Fabric) -> None:
         self._fabric = fabric
+        self._vacated: dict[str, Endpoint] = {}
+        """The endpoint that a sandbox lost last: its interface goes behind the answer."""
 
     # --- connect ----------------------------------------------------------------------------------
 
@@ -121,6 +123,7 @@ class SandboxChange:
         writing = fabric.store.begin([*journal.unmade(endpoint), *changed, records.put(wanted)])
         plan = fabric.wiring.detach(sandbox, endpoint, alive=True) + fabric.wiring.shift(remaining, after)
         faults = await fabric.kernel.attempt(plan + fabric.wiring.reroute(sandbox, before, after), writing.now)
+        self._vacated[sandbox.id] = endpoint
         fabric.state.attachments[container.id] = wanted
         fabric.resolvers.forget(endpoint)
         await fabric.leasing.release(container, endpoint, fabric.wiring.network(endpoint))
@@ -136,6 +139,16 @@ class SandboxChange:
             _log.error("an endpoint was not wholly removed: %s", faults[0], extra={"endpoint": endpoint.id})
         else:
             fabric.store.post([journal.settle(endpoint)])
+
+    async def settled(self, sandbox_id: str) -> None:
+        """Returns when no interface of an endpoint that it lost is left in a sandbox."""
+        if lost := self._vacated.get(sandbox_id):
+            await self._fabric.kernel.bury()
+            if self._vacated.get(sandbox_id) is lost:
+                del self._vacated[sandbox_id]
+
+    def forget(self, sandbox: Sandbox) -> None:
+        self._vacated.pop(sandbox.id, None)
 
     def _with_inherited_ports(self, remaining: Sequence[Endpoint], leaving: Endpoint) -> list[Endpoint]:
         """The endpoints that stay, the best of them with the ports of the one that goes."""

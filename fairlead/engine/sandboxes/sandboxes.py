@@ -122,9 +122,9 @@ class Sandboxes:
         """The variables that `--link` gives a container now. Raises `Failed` when a linked one does not run."""
         return _environment(self._linking.resolve(container))
 
-    async def settled(self) -> None:
-        """Returns when no interface of a network that was disconnected is left in any sandbox."""
-        await self._fabric.kernel.bury()
+    async def settled(self, container: Container) -> None:
+        """Returns when no interface of a network that was disconnected is left where the container runs."""
+        await self._change.settled(container.sandbox)
 
     async def stop(self, container_id: str) -> None:
         """Take everything of a container's sandbox away again. Idempotent; only the store can refuse."""
@@ -136,6 +136,7 @@ class Sandboxes:
             if container is not None:
                 await self._fabric.kernel.attempt(self._linking.closed(container))
             endpoints = await self._stop.run(sandbox)
+            self._change.forget(sandbox)
             wanted = self._state.attachments.get(container_id, Attachments(container_id))
             self._fabric.lodgings.leave(wanted.wishes)
         for endpoint in endpoints:

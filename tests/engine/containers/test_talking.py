@@ -48,6 +48,23 @@ def test_exec_sees_nothing_of_a_network_that_was_disconnected(desk: Desk) -> Non
         assert container.exec_run("ls /sys/class/net").output == b"eth0\nlo\n"
 
 
+def test_a_guest_sees_nothing_of_a_network_that_its_host_was_disconnected_from(desk: Desk) -> None:
+    desk.docker("network create {name}")
+    desk.docker("run -d --name {name} busybox sleep 1000")
+    containers = desk.client().containers
+    network, container = desk.client().networks.get(desk.name), containers.get(desk.name)
+    guests = [
+        containers.create("busybox", "ls /sys/class/net", network_mode=f"container:{container.id}") for _ in range(3)
+    ]
+    for guest in guests:
+        network.connect(container)
+        network.disconnect(container)
+        guest.start()
+        guest.wait()
+        assert guest.logs() == b"eth0\nlo\n"
+        guest.remove()
+
+
 def test_attach_to_what_runs(desk: Desk) -> None:
     desk.docker("run -d -i --name {name} busybox cat")
     container = desk.client().containers.get(desk.name)
