@@ -54,10 +54,17 @@ class LinuxKernel:
         self._executor.close()
 
     async def apply(self, plan: Plan, first: Callable[[], None] | None = None) -> None:
+        self._expect_changes()
         await self._worker.run(self._executor.apply, plan, first)
 
     async def attempt(self, plan: Plan, first: Callable[[], None] | None = None) -> list[Exception]:
+        self._expect_changes()
         return await self._worker.run(self._executor.attempt, plan, first)
+
+    def _expect_changes(self) -> None:
+        """What is told of links soon is our own doing: the loop need not wake for it while the thread works."""
+        if self._monitors is not None:
+            self._monitors[0].gather()
 
     async def bury(self) -> None:
         """In a thread of its own: plans go on meanwhile."""

@@ -8,7 +8,7 @@ messages, everything is suspect: `messages-lost`.
 An attach and a detach of our own make some twenty messages, while the thread that works on them wants the interpreter
 for itself. Filters in the kernel drop what says nothing: ports of bridges told a second time, links that are being made
 (`reaper.NEWBORN`) or doomed, and our own changes of tables. What remains of links is let gather for a moment and read
-at once.
+at once; `gather` begins that before the first message comes.
 """
 
 from __future__ import annotations
@@ -61,15 +61,15 @@ class Monitor:
         self._rules = _listener(NETFILTER, NFTABLES_GROUP, _not_from(port_id))
         self._links_port = self._links.getsockname()[0]
         self._reading: asyncio.TimerHandle | None = None
-        self._loop.add_reader(self._links, self._gather)
-        self._loop.add_reader(self._rules, self._drain, self._rules, self._rules_changed)
+        self._loop.add_reader(self._links.fileno(), self.gather)
+        self._loop.add_reader(self._rules.fileno(), self._drain, self._rules, self._rules_changed)
         self._ask_for_links()
 
     def close(self) -> None:
         if self._reading is not None:
             self._reading.cancel()
         for each in (self._links, self._rules):
-            self._loop.remove_reader(each)
+            self._loop.remove_reader(each.fileno())
             each.close()
 
     def _ask_for_links(self) -> None:
@@ -77,13 +77,15 @@ class Monitor:
         header = HEADER.pack(HEADER.size + len(EVERY_LINK.body), EVERY_LINK.type, REQUEST | DUMP, 1, 0)
         self._links.send(header + EVERY_LINK.body)
 
-    def _gather(self) -> None:
-        self._loop.remove_reader(self._links)
-        self._reading = self._loop.call_later(GATHERING, self._read_links)
+    def gather(self) -> None:
+        """Let what is said of links wait for a moment, from now on."""
+        if self._reading is None:
+            self._loop.remove_reader(self._links.fileno())
+            self._reading = self._loop.call_later(GATHERING, self._read_links)
 
     def _read_links(self) -> None:
         self._reading = None
-        self._loop.add_reader(self._links, self._gather)
+        self._loop.add_reader(self._links.fileno(), self.gather)
         self._drain(self._links, self._link_changed)
 
     def _drain(self, source: socket.socket, read: Callable[[int, int, bytes], Iterable[Drift]]) -> None:

@@ -17,7 +17,7 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -35,26 +35,49 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS document (kind TEXT, id TEXT, value BLOB, 
 _PUT = "INSERT INTO document VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _DELETE = "DELETE FROM document WHERE kind = ? AND id = ?"
 
-_Waiter = asyncio.Future[None]
 _Item = TypeVar("_Item")
 
 _log = logging.getLogger(__name__)
 
 
+class _Outcome:
+    """What comes of a step that a thread takes; may be awaited once. The loop is woken only if it waits already: most
+    often the disk is done before the kernel, and the thread at work there wants the interpreter for itself."""
+
+    __slots__ = ("_failure", "_known", "waiter")
+
+    def __init__(self) -> None:
+        self._known = False
+        self._failure: Failed | None = None
+        self.waiter: asyncio.Future[None] | None = None
+
+    def know(self, failure: Failed | None) -> None:
+        self._failure, self._known = failure, True
+
+    def __await__(self) -> Generator[None, None, None]:
+        if not self._known:
+            self.waiter = asyncio.get_running_loop().create_future()
+            # Whoever tells sets `_known` before it looks for a waiter, so one of the two sees the other.
+            if not self._known:
+                yield from self.waiter
+        if self._failure is not None:
+            raise self._failure
+
+
 @dataclass(slots=True)
 class _Writing:
-    """Changes that belong together, and who waits for them to be in the log, and on the disk."""
+    """Changes that belong together; what came of writing them, and of bringing them to the disk if anybody asks."""
 
     changes: Sequence[Change]
-    written: _Waiter | None = None
-    durable: _Waiter | None = None
+    written: _Outcome | None = None
+    durable: _Outcome | None = None
     failure: Failed | None = None
 
 
 class Begun:
     """Changes that are to be written before all that are asked for later."""
 
-    def __init__(self, writing: _Writing, durable: _Waiter, write_waiting: Callable[[], None]) -> None:
+    def __init__(self, writing: _Writing, durable: _Outcome, write_waiting: Callable[[], None]) -> None:
         self.durable: Awaitable[None] = durable
         self._writing, self._write_waiting = writing, write_waiting
 
@@ -78,7 +101,7 @@ class SqliteStore:
         self._waiting: deque[_Writing] = deque()
         self._turn = threading.Lock()
         self._unwritten: SimpleQueue[bool | None] = SimpleQueue()
-        self._unsynced: SimpleQueue[_Waiter | None] = SimpleQueue()
+        self._unsynced: SimpleQueue[_Outcome | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._write_on, name="store", daemon=True),
             threading.Thread(target=self._sync_on, args=(path.parent,), name="store-sync", daemon=True),
@@ -100,14 +123,13 @@ class SqliteStore:
         """
         if not changes:
             return
-        durable: _Waiter = asyncio.get_running_loop().create_future()
+        durable = _Outcome()
         self._ask(_Writing(changes, durable=durable))
         await durable
 
     def begin(self, changes: Sequence[Change]) -> Begun:
         """All changes or none, when somebody wants them written, at the latest with the next that are asked for."""
-        durable: _Waiter = asyncio.get_running_loop().create_future()
-        durable.add_done_callback(_take_note)
+        durable = _Outcome()
         writing = self._enqueue(_Writing(changes, durable=durable))
         return Begun(writing, durable, self._write_waiting)
 
@@ -116,12 +138,10 @@ class SqliteStore:
 
         The latter may be left alone where a later commit is waited for.
         """
-        loop = asyncio.get_running_loop()
-        written, durable = loop.create_future(), loop.create_future()
+        written, durable = _Outcome(), _Outcome()
         if not changes:
-            durable.set_result(None)
+            durable.know(None)
             return durable
-        durable.add_done_callback(_take_note)
         self._ask(_Writing(changes, written, durable))
         await written
         return durable
@@ -250,29 +270,22 @@ def _failed(error: Exception) -> Failed:
     return failure
 
 
-def _tell(waiting: Iterable[_Waiter], failure: Failed | None) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Waiter]] = {}
-    for each in waiting:
-        by_loop.setdefault(each.get_loop(), []).append(each)
+def _tell(outcomes: Sequence[_Outcome], failure: Failed | None) -> None:
+    for each in outcomes:
+        each.know(failure)
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for each in outcomes:
+        if each.waiter is not None:
+            by_loop.setdefault(each.waiter.get_loop(), []).append(each.waiter)
     for loop, waiters in by_loop.items():
         with suppress(RuntimeError):  # nobody waits on a loop that is closed
-            loop.call_soon_threadsafe(_answer, waiters, failure)
+            loop.call_soon_threadsafe(_wake, waiters)
 
 
-def _answer(waiting: Iterable[_Waiter], failure: Failed | None) -> None:
-    for each in waiting:
-        if each.done():
-            continue
-        if failure is None:
+def _wake(waiters: Iterable[asyncio.Future[None]]) -> None:
+    for each in waiters:
+        if not each.done():
             each.set_result(None)
-        else:
-            each.set_exception(failure)
-
-
-def _take_note(waiter: _Waiter) -> None:
-    """Nobody has to ask for the outcome."""
-    if not waiter.cancelled():
-        waiter.exception()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -48,8 +48,8 @@ def test_what_is_written_survives_the_death_of_the_process(tmp_path: Path) -> No
     steps = """
 await store.commit([Put("network", "a", b"1")])
 os.fdatasync = lambda descriptor: threading.Event().wait()
-durable = await store.write([Put("network", "a", b"2")])
-assert not durable.done()
+durable = asyncio.ensure_future(await store.write([Put("network", "a", b"2")]))
+assert not (await asyncio.wait([durable], timeout=0.1))[0]
 """
     assert kept_over_death(tmp_path, steps) == {"network": {"a": b"2"}}
 
@@ -82,9 +82,19 @@ async def test_others_write_while_the_disk_is_waited_for(tmp_path: Path, monkeyp
     monkeypatch.setattr(os, "fdatasync", lambda descriptor: ready.wait())
     first = asyncio.ensure_future(await store.write([Put("network", "a", b"2")]))
     second = asyncio.ensure_future(await store.write([Put("network", "b", b"3")]))
-    assert not first.done()
+    assert not (await asyncio.wait([first, second], timeout=0.1))[0]
     ready.set()
     await asyncio.gather(first, second)
+    store.close()
+
+
+async def test_the_disk_may_be_asked_about_when_it_is_done(tmp_path: Path) -> None:
+    """Nobody waits while it works; who asks then is told at once."""
+    store = SqliteStore(tmp_path / "state.db")
+    durable = await store.write([Put("network", "a", b"1")])
+    await store.commit([Put("network", "b", b"1")])
+    async with asyncio.timeout(1):
+        await durable
     store.close()
 
 
