@@ -41,6 +41,7 @@ MEMBERS = {
     **{group: f"{_COMMANDS}.groups:{group}" for group in ("swarm", "node", "service", "secret", "config")},
     "doctor": "fairlead.cli.doctor:doctor",
     "exposure": f"{_COMMANDS}.exposure:exposure",
+    "trace": f"{_COMMANDS}.trace:trace",
     "daemon": "fairlead.daemon_command:daemon_command",
     "lab": "fairlead.lab.command:lab",
     "sim": "fairlead.sim.command:sim",

@@ -18,6 +18,7 @@ from fairlead.model.network import Address
 from fairlead.model.observed import Drift, ObservedLink, Traffic
 from fairlead.model.plan import AddAssociation, AddFdb, AddNeighbour, AddPolicy, Operation, Plan, PortBlock
 from fairlead.model.ruleset import Element
+from fairlead.model.scene import Scene
 from fairlead.model.system import HostDescription
 from fairlead.model.volume import Volume
 
@@ -137,6 +138,23 @@ class Kernel(Protocol):
 
     def watch(self, on_drift: Callable[[Drift], None]) -> None:
         """Report changes of links and tables made by others, from now on."""
+        ...
+
+
+class Sights(Protocol):
+    """Looks into namespaces, and packets of a trial. Nothing is changed; nobody's work waits for it."""
+
+    async def scene(self, ns: str, known: Sequence[str]) -> Scene:
+        """A whole namespace ("" for the host's own) as the kernel has it; the other ends of its veths are looked for in
+        the `known` ones. Raises KernelRefused when it is gone."""
+        ...
+
+    async def ask(self, ns: str, server: Address, name: str) -> tuple[Address, ...] | None:
+        """The addresses of a name that a DNS server tells who asks from `ns`; None when it does not answer."""
+        ...
+
+    async def probe(self, ns: str, destination: Address, protocol: str, port: int) -> str:
+        """Send one packet; what came of it, in the words of `fairlead.model.trace`."""
         ...
 
 

@@ -14,6 +14,7 @@ from fairlead.core.firewall.fate import Fate
 from fairlead.effects.kernel.linux import LinuxKernel
 from tests.fate.streets import Arrival, Streets, named_namespaces
 from tests.fate.town import UDP, Town
+from tests.fate.traced import Traced
 from tests.support.spaces import host_namespace
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -110,6 +111,20 @@ async def test_every_probe_ends_as_foretold(streets: Streets, version: int) -> N
     ]
     assert not wrong, "\n".join(wrong)
     assert len(seen) > 40
+    assert astray(streets, town, asked, seen) == []
+
+
+def astray(streets: Streets, town: Town, asked: dict[int, Probe], seen: dict[int, Arrival]) -> list[str]:
+    """Probes of which a trace, over what the kernel holds in all these namespaces, says something else."""
+    traced = Traced(streets)
+    wrong = []
+    for number, probe in asked.items():
+        source = str(town.address(PLACES[probe.place][0]))
+        said, why = traced.end(probe.place, source, str(town.address(probe.destination)), probe.port)
+        came = seen[number].place if number in seen else ""
+        if said != came:
+            wrong.append(f"{probe}: a trace ends in {said or why}, the packet in {came or 'nothing'}")
+    return wrong
 
 
 async def test_a_link_leads_through_the_host_and_only_to_what_it_opened(streets: Streets) -> None:

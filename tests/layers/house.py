@@ -22,7 +22,11 @@ ARROWS: dict[str, frozenset[str]] = {
 }
 """Room -> rooms it may import, besides itself. Modules outside any room compose and may import all."""
 
-SIBLINGS: dict[str, frozenset[str]] = {"drivers": frozenset({"firewall"}), "swarm": frozenset({"ipam"})}
+SIBLINGS: dict[str, frozenset[str]] = {
+    "drivers": frozenset({"firewall"}),
+    "swarm": frozenset({"ipam"}),
+    "trace": frozenset({"firewall"}),
+}
 """Inside core: subject -> other subjects it may import."""
 
 WORLD = frozenset(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import cycle
 
 from fairlead.core.dns.codes import CLASS_IN, PeerError, Rcode, Type
-from fairlead.core.dns.name import fold, reversed_address
+from fairlead.core.dns.name import encode_name, fold, reversed_address
 from fairlead.core.dns.wire import (
     MAX_STREAM,
     Query,
@@ -29,6 +29,7 @@ from fairlead.core.dns.wire import (
 )
 from fairlead.core.dns.zone import REVERSE_TTL, NetworkZone, Record, Touched
 from fairlead.model.dns import Verdict
+from fairlead.model.network import Address
 
 PREPARED_MAX = 8192
 """Prepared replies of a view; beyond it they are all dropped and made anew (a client that plays with case)."""
@@ -70,6 +71,12 @@ class View:
 
     def answer_stream(self, data: bytes) -> bytes | Verdict:
         return self._examine(data, stream=True)
+
+    def addresses(self, name: str) -> tuple[Address, ...] | None:
+        """What a name stands for on the first network that knows it, by whatever version; None where none does."""
+        wire = encode_name(name)
+        found = _Lookup(self._windows).find(wire) if wire else []
+        return tuple(record.address for record in found[0]) if found else None
 
     def forget(self, what: Touched) -> None:
         for key in self._dependents.pop(what, ()):
@@ -126,14 +133,14 @@ class _Lookup:
         """The records that answer the query, none where the name has no such; None when the query is not ours."""
         if query.class_ != CLASS_IN or query.type in _FORWARDED:
             return None
-        found = self._find(query.name)
+        found = self.find(query.name)
         if found:
             return _of_type(found, query.type)
         if query.type == Type.PTR:
             return self._pointer(fold(query.name))
         return None
 
-    def _find(self, name: bytes) -> list[list[Record]]:
+    def find(self, name: bytes) -> list[list[Record]]:
         """What each network that knows the name says of it, in order."""
         said = (self._find_in(window, name) for window in self._windows)
         return [records for records in said if records is not None]

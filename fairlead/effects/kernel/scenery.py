@@ -115,7 +115,7 @@ def _link(seen: SeenLink, names: Mapping[int, str], spaces: Mapping[int, str], n
         carries=seen.carries,
         master=names.get(seen.master, ""),
         parent="" if veth or seen.peer_elsewhere else names.get(seen.parent, ""),
-        peer=seen.parent if seen.parent != seen.index else 0,
+        peer=seen.parent,
         peer_ns=spaces.get(seen.peer_space, ELSEWHERE) if seen.peer_elsewhere else ns,
         isolated=bool(seen.port.get("isolated")) if seen.master else False,
     )

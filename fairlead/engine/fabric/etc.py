@@ -100,7 +100,15 @@ class Etc:
     def _config_gateway(self) -> tuple[Address, ...]:
         return (self._config.host_gateway,) if self._config.host_gateway else ()
 
+    def hosts_text(self, container: Container | None) -> str:
+        """What a container's hosts file says now, or with None the host's."""
+        return self._files.read(container.id, HOSTS) if container else self._files.of_host(_HOST_HOSTS)
+
     # --- resolv.conf ------------------------------------------------------------------------------
+
+    def resolv_text(self, container: Container | None) -> str:
+        """What a container's resolv.conf says now, or with None the host's."""
+        return self._files.read(container.id, RESOLV_CONF) if container else self._files.of_host(resolv.HOST_FILE)
 
     def resolv_conf(self, container: Container, setting: Setting, ipv6: bool) -> SandboxResolvConf:
         """What the container's resolv.conf says, and whom its resolver asks."""

@@ -22,7 +22,7 @@ from fairlead.engine.ports import NameServer
 from fairlead.model.dns import DnsPorts, Upstream
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.ids import is_local_id, short
-from fairlead.model.network import SWARM, Network
+from fairlead.model.network import SWARM, Address, Network
 
 
 class Announcer(Protocol):
@@ -128,6 +128,14 @@ class Names:
         if sandbox is not None:
             sandbox.listening = False
             self._forget_if_unused(sandbox_id, sandbox)
+
+    def look_up(self, sandbox_id: str, name: str) -> tuple[tuple[Address, ...] | None, tuple[Upstream, ...]]:
+        """What a name stands for in the eyes of a sandbox, None where none of its networks knows it; and whom its
+        resolver asks then."""
+        sandbox = self._sandboxes.get(sandbox_id)
+        if sandbox is None or not sandbox.listening:
+            return None, ()
+        return sandbox.resolver.view.addresses(name), sandbox.resolver.upstreams
 
     def counters(self) -> Mapping[str, int]:
         """Since the start: answered here, forwarded, refused, and how forwarding failed."""
