@@ -87,6 +87,9 @@ default of 5 ms is longer than most verbs take."""
 SWARM_PATHS = ("swarm", "nodes", "services", "tasks", "secrets", "configs")
 """Where the API's paths begin that only swarms have."""
 
+OWN_PATHS = "fairlead"
+"""Where the paths begin that Docker's API does not have."""
+
 STOP_SECONDS = 9.0
 """How long a stop may take before what is left of it is abandoned: service managers kill after ten."""
 
@@ -244,8 +247,14 @@ async def _listen(engine: Engine, running: AsyncExitStack) -> Server:
 
         return daemon_swarm.routes(engine)
 
+    def own_routes() -> Iterable[Route]:
+        from fairlead.api.routes import trace
+        from fairlead.effects.wire.sights import LinuxSights
+
+        return trace.routes(engine, LinuxSights())
+
     config = engine.config
-    server = Server(_routes(engine), dict.fromkeys(SWARM_PATHS, swarm_routes))
+    server = Server(_routes(engine), {**dict.fromkeys(SWARM_PATHS, swarm_routes), OWN_PATHS: own_routes})
     running.push_async_callback(server.close)
     await server.listen(config.hosts, config.tls)
     return server
