@@ -10,7 +10,7 @@ on its bridge and in its interfaces, so that not even link-local addresses appea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 
@@ -64,8 +64,11 @@ class Bridge:
     def namespace(self, network: Network, facts: HostFacts) -> str:
         return ""
 
+    def check_options(self, given: Mapping[str, str]) -> tuple[str, ...]:
+        return bridge_options.check(given)
+
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
-        warnings = bridge_options.check(network.options)
+        warnings = self.check_options(network.options)
         chosen = bridge_options.read(network.options)
         for version in (4, 6):
             if sum(pool.subnet.version == version for pool in network.pools) > 1:

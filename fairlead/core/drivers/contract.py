@@ -15,7 +15,7 @@ its interface, `create` plans it. Connecting: the engine fills the `Endpoint` (a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -130,6 +130,10 @@ class Driver(Protocol):
 
     def namespace(self, network: Network, facts: HostFacts) -> str:
         """The file of the namespace that the network has for itself while endpoints are on it; "" for none."""
+        ...
+
+    def check_options(self, given: Mapping[str, str]) -> tuple[str, ...]:
+        """Warnings about options of a network, wherever it shall be made; raises Invalid for a bad value."""
         ...
 
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fairlead.core.drivers.contract import Abilities, Attachment, Expected, Neighbourhood, Site
 from fairlead.core.sandbox import Leg
@@ -34,6 +34,9 @@ class Bare:
 
     def namespace(self, network: Network, facts: HostFacts) -> str:
         return ""
+
+    def check_options(self, given: Mapping[str, str]) -> tuple[str, ...]:
+        return ()
 
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
         if any(other.driver == self.name for other in around.others):

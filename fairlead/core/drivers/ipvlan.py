@@ -56,8 +56,11 @@ class Ipvlan(Sublink):
     def segment(self, network: Network) -> str:
         return super().segment(network) if _way(network)[0] == L2 else ""
 
+    def check_options(self, given: Mapping[str, str]) -> tuple[str, ...]:
+        return Options(given, _KNOWN).check()
+
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
-        warnings = Options(network.options, _KNOWN).check()
+        warnings = self.check_options(network.options)
         self._require(around.facts)
         parents.validate(network, around)
         for other in around.others:

@@ -33,8 +33,11 @@ class Macvlan(Sublink):
     name = "macvlan"
     can = Abilities()
 
+    def check_options(self, given: Mapping[str, str]) -> tuple[str, ...]:
+        return Options(given, _KNOWN).check()
+
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
-        warnings = Options(network.options, _KNOWN).check()
+        warnings = self.check_options(network.options)
         self._require(around.facts)
         parents.validate(network, around)
         for other in around.others:

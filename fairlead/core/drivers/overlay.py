@@ -13,7 +13,7 @@ An overlay is no way out: that is `docker_gwbridge`'s, which the engine adds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 
 from fairlead.core.drivers import (
@@ -84,9 +84,12 @@ class Overlay:
     def namespace(self, network: Network, facts: HostFacts) -> str:
         return f"{facts.namespaces}/1-{network.id[:10]}"
 
+    def check_options(self, given: Mapping[str, str]) -> tuple[str, ...]:
+        return overlay_options.check(given)
+
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
         """Whether this host can have it. Raises Failed with the reason."""
-        warnings = overlay_options.check(network.options)
+        warnings = self.check_options(network.options)
         segments(network)
         if "vxlan" not in around.facts.features:
             raise Failed("this kernel has no vxlan: load its module")

@@ -34,6 +34,16 @@ def allocate(network: SwarmNetwork, cluster: Cluster, others: Iterable[SwarmNetw
     return replace(network, driver=driver, options=options, pools=pools, vnis=numbers, allocated=True, error="")
 
 
+def check(network: SwarmNetwork, cluster: Cluster, others: Iterable[SwarmNetwork]) -> None:
+    """Raises what `allocate` would. A network that is on its way out holds nothing against a new one."""
+    staying = [other for other in others if not other.pending_delete]
+    vnis = Numbers(FIRST_VNI, LAST_VNI)
+    for other in staying:
+        for number in other.vnis:
+            vnis.claim(number, other.name)
+    allocate(network, cluster, staying, vnis)
+
+
 def _pools(network: SwarmNetwork, cluster: Cluster, others: list[SwarmNetwork]) -> tuple[Pool, ...]:
     taken = tuple(pool.subnet for other in others for pool in other.pools)
     space = Space(tuple(AddressPool(base, cluster.subnet_size) for base in cluster.address_pools), networks=taken)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.ipam import drivers as ipam
 from fairlead.core.ipam import request
-from fairlead.core.swarm import validate
+from fairlead.core.swarm import subnets, validate
 from fairlead.core.swarm.changes import Change, Drop, Put
 from fairlead.core.swarm.removal import in_use
 from fairlead.core.swarm.snapshot import Snapshot
@@ -19,7 +19,7 @@ from fairlead.engine.swarm.manager_node import Manager
 from fairlead.engine.swarm.standing import INACTIVE, NO_SWARM
 from fairlead.engine.swarm.writing import settled, write
 from fairlead.model.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal
-from fairlead.model.network import PREDEFINED, SWARM, NetworkSpec
+from fairlead.model.network import LOCAL, PREDEFINED, SWARM, NetworkSpec
 from fairlead.model.swarm.network import SwarmNetwork
 
 PREDEFINED_LABEL = "com.docker.swarm.predefined"
@@ -83,7 +83,10 @@ class SwarmNetworks:
 
         def decide(snapshot: Snapshot) -> Iterable[Change]:
             self._check_unique(spec, snapshot)
-            return [Put(SwarmNetwork(network_id, wanted, created=now, updated=now))]
+            network = SwarmNetwork(network_id, wanted, created=now, updated=now)
+            if snapshot.cluster is not None:
+                subnets.check(network, snapshot.cluster, snapshot.networks.values())
+            return [Put(network)]
 
         await write(self._manager, decide)
         await settled(self._manager, lambda snapshot: _allocated(snapshot.networks.get(network_id)))
@@ -142,15 +145,18 @@ def _check_words(spec: NetworkSpec) -> None:
     if spec.name in (*PREDEFINED, "default"):
         raise NotAllowed(f"operation is not permitted on predefined {spec.name} network ")
     driver = spec.driver or OVERLAY
-    if driver != OVERLAY and driver not in DRIVERS:
+    if driver not in DRIVERS:
         raise NotFound(f'plugin "{driver}" not found')
-    if driver in DRIVERS and DRIVERS[driver].can.singleton:
+    if DRIVERS[driver].can.singleton:
         raise NotAllowed(f'only one instance of "{driver}" network is allowed')
+    if spec.scope == LOCAL and driver == OVERLAY:
+        raise NotAllowed(f"cannot downgrade network scope for {driver} networks")
     if spec.ingress and driver != OVERLAY:
         raise NotAllowed("Ingress network can only be global scope network")
     if spec.config_from and (spec.pools or spec.options or spec.ipam_options):
         raise NotAllowed(DESCRIPTIVE)
     if spec.enable_ipv4 is False and not spec.enable_ipv6:
         raise Invalid("IPv4 or IPv6 must be enabled")
+    DRIVERS[driver].check_options(spec.options)
     ipam.ipam_driver(spec.ipam_driver)
     request.validate(spec.pools, bool(spec.enable_ipv6))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import IPv4Network
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.core.swarm import subnets
 from fairlead.core.swarm.allocator import Allocator
 from fairlead.core.swarm.changes import Key, Thing
 from fairlead.core.swarm.numbers import Numbers
 from fairlead.core.swarm.snapshot import Snapshot
+from fairlead.model.errors import NotAllowed
 from fairlead.model.network import PoolRequest
 from fairlead.model.swarm.endpoint import DNSRR, EndpointSpec, PortConfig
 from fairlead.model.swarm.network import SwarmNetwork
@@ -167,6 +170,23 @@ def test_an_overlapping_network_says_with_which_and_is_made_when_that_goes() -> 
     assert not swarm.network("second").allocated
     swarm.drop(swarm.network("first"))
     assert swarm.network("second").allocated
+
+
+@pytest.mark.parametrize(
+    ("pools", "options", "words"),
+    [
+        (["10.1.128.0/17"], {}, "subnet 10.1.128.0/17 overlaps 10.1.0.0/16 of network a"),
+        ([], {subnets.VNI_LIST: "4096"}, "VXLAN id 4096 is already in use by network a"),
+    ],
+)
+def test_who_asks_for_what_another_has_is_told_before_anything_is_made(
+    pools: list[str], options: dict[str, str], words: str
+) -> None:
+    holder = Swarm(network("a", pools=(PoolRequest("10.1.0.0/16"),))).network("a")
+    wanted = network("b", pools=tuple(map(PoolRequest, pools)), options=options)
+    with pytest.raises(NotAllowed, match=f"^{words}$"):
+        subnets.check(wanted, CLUSTER, [holder])
+    subnets.check(wanted, CLUSTER, [replace(holder, pending_delete=True)])
 
 
 def test_a_full_network_tells_its_tasks_and_serves_them_when_one_goes() -> None:

@@ -65,6 +65,9 @@ async def test_a_network_is_made_and_found(swarm: Place) -> None:
         (NetworkSpec("n", driver="macvlan", scope="swarm", ingress=True), NotAllowed, "Ingress network"),
         (overlay("taken"), Conflict, "^network with name taken already exists$"),
         (overlay("local"), Conflict, "^network with name local already exists$"),
+        (overlay("n", scope="local"), NotAllowed, "cannot downgrade network scope for overlay networks"),
+        (overlay("n", options={"com.docker.network.driver.mtu": "90000"}), Invalid, "invalid MTU number: 90000"),
+        (overlay("n", options={"encrypted": "maybe"}), Invalid, "maybe"),
         (overlay("i2", ingress=True), Conflict, "ingress network .* is already present"),
     ],
 )
