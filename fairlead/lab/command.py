@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import click
 from rich.console import Console
@@ -12,10 +16,13 @@ from rich.table import Table
 
 from fairlead.lab import draw as drawing
 from fairlead.lab import faults, record, topology
-from fairlead.lab.laboratory import Laboratory, tcpdump
+from fairlead.lab.laboratory import Laboratory
+from fairlead.lab.machine import Machine
 from fairlead.model.errors import Invalid, Refusal
 
 _name = click.option("--name", default="lab", show_default=True, help="Which lab.")
+_OF_EACH_MACHINE = ("/proc", "/sys", "/run/netns")
+"""Where each machine has files of its own."""
 
 
 class _Group(click.Group):
@@ -35,10 +42,26 @@ def lab() -> None:
         raise Invalid("a lab makes namespaces: run it as root")
 
 
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    """SIGTERM and SIGHUP end what is being made as an interrupt does: with its removal."""
+    former = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 _ARCHIVE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@lab.command(context_settings={"ignore_unknown_options": True})
+@lab.command()
 @_name
 @click.option("--hosts", type=click.IntRange(1, 200), help="host1, host2, ... on one switch.")
 @click.option("--managers", type=click.IntRange(0, 50), default=0, help="manager1, ... of a swarm.")
@@ -61,6 +84,10 @@ def up(
 ) -> None:
     """Make the hosts, their network and their daemons. Flags after -- go to every daemon. Hosts that are managers or
     workers make a swarm."""
+    if daemon_flags and not daemon_flags[0].startswith("-"):
+        raise Invalid(
+            f'unexpected "{daemon_flags[0]}": a lab is named with --name, and flags of the daemons come after --'
+        )
     if workers and not managers:
         raise Invalid("a swarm needs a manager: give --managers too")
     if file and (hosts or managers or workers or uplink):
@@ -70,26 +97,27 @@ def up(
     names = [f"host{i}" for i in range(1, (hosts or 0) + 1)] + list(roles)
     simple = topology.simple(names or ["host1"], subnet, roles, uplink)
     wanted = topology.read(file) if file else simple
-    console = Console(stderr=True)
-    with console.status(f"making {name}") as status:
-        made = Laboratory.up(name, wanted, daemon_flags, lambda line: status.update(f"{name}: {line}"))
-        if any(host.role == "manager" for host in wanted.hosts.values()):
-            made.form_swarm(lambda line: status.update(f"{name}: {line}"))
-        for machine in made.hosts() if images else ():
-            status.update(f"{name}: {machine.name}: loading images")
-            for archive in images:
-                machine.load(archive)
+    with _ends_in_order(), Console(stderr=True).status(f"making {name}") as status:
+
+        def progress(line: str) -> None:
+            status.update(f"{name}: {line}")
+
+        made = Laboratory.up(name, wanted, daemon_flags, progress)
+        with made.removed_on_failure():
+            made.load(images, progress)
+            if any(host.role for host in wanted.hosts.values()):
+                made.form_swarm(progress)
     _print_machines(made)
-    first = next(iter(wanted.hosts))
-    click.echo(f"\nTry: fairlead lab exec --name {name} {first} -- docker info\nEnd: fairlead lab down --name {name}")
+    first = made.hosts()[0]
+    trial = "docker info" if first.has_daemon else "ip address"
+    click.echo(f"\nTry: fairlead lab exec --name {name} {first.name} -- {trial}\nEnd: fairlead lab down --name {name}")
 
 
 @lab.command()
 @_name
 def down(name: str) -> None:
     """Remove everything that the lab made, also after a crash."""
-    console = Console(stderr=True)
-    with console.status(f"removing {name}") as status:
+    with Console(stderr=True).status(f"removing {name}") as status:
         Laboratory.open(name).down(lambda line: status.update(f"{name}: {line}"))
 
 
@@ -97,19 +125,46 @@ def down(name: str) -> None:
 @click.option("--name", default="", help="Only this lab.")
 def list_labs(name: str) -> None:
     """The hosts of each lab, their addresses, state and sockets."""
-    for found in [name] if name else record.labs():
-        _print_machines(Laboratory.open(found))
+    found = [name] if name else record.labs()
+    for one in found:
+        _print_machines(Laboratory.open(one))
+    if not found:
+        click.echo('No lab is up; "fairlead lab up" makes one.', err=True)
 
 
 def _print_machines(shown: Laboratory) -> None:
     table = Table("HOST", "ADDRESS", "ROLE", "STATE", "SOCKET", box=None, pad_edge=False, title_justify="left")
     table.title = f"lab {shown.name}"
     for machine in shown.hosts():
-        table.add_row(machine.name, machine.address, machine.host.role, machine.state(), str(machine.socket))
+        addresses = ", ".join(str(link.address.ip) for link in machine.host.links if link.address)
+        socket = str(machine.socket) if machine.has_daemon else ""
+        table.add_row(machine.name, addresses, machine.host.role, machine.state(), socket)
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
-@lab.command("exec", context_settings={"ignore_unknown_options": True})
+class _Exec(click.Command):
+    """What follows the host is the command's own, also without --."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _before_the_command(args))
+
+
+def _before_the_command(args: list[str]) -> list[str]:
+    """The same words with -- before the command, so that its options are not taken for ours."""
+    host_seen = False
+    position = 0
+    while position < len(args) and args[position] != "--":
+        if args[position] == "--name":
+            position += 1
+        elif not args[position].startswith("-"):
+            if host_seen:
+                return [*args[:position], "--", *args[position:]]
+            host_seen = True
+        position += 1
+    return args
+
+
+@lab.command("exec", cls=_Exec)
 @_name
 @click.argument("host")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -117,7 +172,13 @@ def exec_command(name: str, host: str, command: tuple[str, ...]) -> None:
     """Run a command on a host, as in: lab exec host1 -- docker ps.
 
     DOCKER_HOST leads to the host's daemon."""
-    line = Laboratory.open(name).host(host).command(command)
+    _become(Laboratory.open(name).host(host), command)
+
+
+def _become(machine: Machine, command: Sequence[str]) -> None:
+    """Go on as that command on the machine, in the same directory where the machine has it."""
+    here = os.getcwd()
+    line = machine.command(command, "" if here.startswith(_OF_EACH_MACHINE) else here)
     os.execvp(line[0], line)
 
 
@@ -127,8 +188,7 @@ def exec_command(name: str, host: str, command: tuple[str, ...]) -> None:
 def shell(name: str, host: str) -> None:
     """A shell on a host, with DOCKER_HOST set."""
     machine = Laboratory.open(name).host(host)
-    line = machine.command(["env", f"PS1={host}# ", os.environ.get("SHELL", "/bin/sh")])
-    os.execvp(line[0], line)
+    _become(machine, ["env", f"PS1={host}# ", os.environ.get("SHELL", "/bin/sh")])
 
 
 @lab.command()
@@ -211,14 +271,14 @@ def impair(name: str, link: str, loss: str, delay: str, rate: str) -> None:
 @click.option("--topology", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Draw a file.")
 def draw_topology(name: str, form: str, file: Path | None) -> None:
     """The lab's topology as text, mermaid or SVG."""
-    shown = topology.read(file) if file else Laboratory.open(name).topology
-    click.echo(drawing.draw(shown, form), nl=False)
+    click.echo(drawing.draw(topology.read(file), form) if file else Laboratory.open(name).draw(form), nl=False)
 
 
 @lab.command()
 @_name
 @click.argument("link")
-@click.option("-w", "--write", "output", default="-", help="A pcap file; without it, text on the terminal.")
-def capture(name: str, link: str, output: str) -> None:
+@click.option("-w", "--write", "output", metavar="FILE", help="A pcap file, - for standard output; without it, text.")
+def capture(name: str, link: str, output: str | None) -> None:
     """Record what crosses a link ("host1:eth0") until interrupted."""
-    sys.exit(tcpdump(Laboratory.open(name).capture_command(link, output)))
+    line = Laboratory.open(name).capture_command(link, output)
+    os.execvp(line[0], line)

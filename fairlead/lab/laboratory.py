@@ -13,8 +13,7 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,10 +21,12 @@ from types import TracebackType
 
 from fairlead.lab import faults, record, services, swarm, underlay, uplink
 from fairlead.lab.cgroups import remove_below, remove_of
-from fairlead.lab.machine import Machine
+from fairlead.lab.damage import Damage
+from fairlead.lab.draw import draw
+from fairlead.lab.machine import SOCKET, Machine
 from fairlead.lab.node import Node, boot, until
 from fairlead.lab.record import Record
-from fairlead.lab.topology import OUTSIDE, Host, Router, Topology
+from fairlead.lab.topology import OUTSIDE, Router, Topology
 from fairlead.model.errors import Failed, Invalid, NotFound
 
 Progress = Callable[[str], None]
@@ -42,6 +43,7 @@ class Laboratory:
         self.topology: Topology = remembered.topology
         self.directory: Path = record.directory_of(remembered.name)
         self._machines: dict[str, Machine] = {}
+        self._damage = Damage(remembered, self._node)
 
     # --- life ---------------------------------------------------------------------------------------
 
@@ -50,17 +52,24 @@ class Laboratory:
         cls, name: str, topology: Topology, daemon_flags: Sequence[str] = (), progress: Progress = lambda _: None
     ) -> Laboratory:
         """Make everything and wait until each daemon answers. On a failure nothing is left."""
+        _check_paths(name, topology)
         remembered = Record(name, topology, tuple(daemon_flags))
         record.claim(remembered)
         lab = cls(remembered)
-        try:
+        with lab.removed_on_failure():
             lab._boot_all(progress)
             lab._cable(progress)
             lab._start_daemons(progress)
-        except BaseException:
-            lab.down()
-            raise
         return lab
+
+    @contextlib.contextmanager
+    def removed_on_failure(self) -> Iterator[None]:
+        """For the steps of a making: all of them, or nothing is left."""
+        try:
+            yield
+        except BaseException:
+            self.down()
+            raise
 
     @classmethod
     def open(cls, name: str) -> Laboratory:
@@ -71,16 +80,20 @@ class Laboratory:
         for name in self._record.nodes:
             progress(f"ending {name}")
             self._node(name).end()
-        for pid in record.processes_of(self.directory):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        until(lambda: not record.processes_of(self.directory), f"the processes of {self.directory} to end", 15)
-        if any(router.uplink for router in self.topology.routers.values()):
-            uplink.remove(uplink.of(self.directory))
-            if self._record.turned_forwarding_on:
-                uplink.turn_forwarding(on=False)
+        until(self._nothing_runs, f"the processes of {self.directory} to end", 15)
+        uplink.remove(uplink.of(self.directory))
+        if self._record.turned_forwarding_on and not _hand_over_forwarding(self.name):
+            uplink.turn_forwarding(on=False)
         remove_below(self.directory)
         record.forget(self.directory)
+
+    def _nothing_runs(self) -> bool:
+        """Kill what is left, such as machines that were not written down yet when the tool was killed."""
+        found = record.processes_of(self.directory)
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not found
 
     def __enter__(self) -> Laboratory:
         return self
@@ -92,11 +105,22 @@ class Laboratory:
 
     def form_swarm(self, progress: Progress = lambda _: None) -> None:
         """Join the hosts that have a role in the topology into one swarm, which the first manager makes."""
-        members = [machine for machine in self.hosts() if machine.host.role and _has_daemon(machine.host)]
+        members = [machine for machine in self.hosts() if machine.host.role and machine.has_daemon]
         managers = [machine for machine in members if machine.host.role == "manager"]
         if not managers:
             raise Invalid("a swarm needs a manager: workers alone make none")
         swarm.form(managers[0], [machine for machine in members if machine is not managers[0]], progress)
+
+    def draw(self, form: str = "text") -> str:
+        """The topology and the faults in force, in one of `draw.FORMATS`."""
+        return draw(self.topology, form, self._damage.described())
+
+    def load(self, archives: Sequence[Path], progress: Progress = lambda _: None) -> None:
+        """Give every host the images of the archives."""
+        for machine in self.hosts():
+            for archive in archives if machine.has_daemon else ():
+                progress(f"{machine.name} loads {archive.name}")
+                machine.load(archive)
 
     # --- its machines ---------------------------------------------------------------------------------
 
@@ -122,7 +146,7 @@ class Laboratory:
         machine = self.host(name)
         machine.node.end()
         fabric = self.node(underlay.FABRIC)
-        for cable in self._cables(name):
+        for cable in underlay.cables_of(self.topology, name):
             until(partial(fabric.lacks_link, cable.port), f"the old end of {cable.name} to go", 15)
         remove_of(machine.directory)
         shutil.rmtree(machine.directory / "exec", ignore_errors=True)
@@ -132,51 +156,35 @@ class Laboratory:
         record.save(self._record)
         fabric.batch("ip", underlay.cable_commands(self.topology, name, booted.pid))
         booted.batch("ip", underlay.node_commands(self.topology, self.topology.hosts[name]))
-        for port, impairment in self._record.impaired.items():
-            if any(cable.port == port for cable in self._cables(name)):
-                self._impose(port, impairment)
-        if _has_daemon(machine.host):
+        self._damage.reimpose(name)
+        if machine.has_daemon:
             machine.start()
 
     # --- faults ---------------------------------------------------------------------------------------
 
     def cut(self, a: Named, b: Named) -> None:
-        """No frame passes between the two nodes any more."""
-        pairs = [(x.port, y.port) for x in self._cables(a) for y in self._cables(b)]
-        self._set_cuts([*self._record.cuts, *pairs])
+        """Nothing passes between the two nodes any more, though their links stay up."""
+        self._damage.cut(_name(a), _name(b))
 
     def isolate(self, node: Named) -> None:
         """No frame passes between the node and any other."""
-        mine = self._cables(node)
-        others = [cable for cable in underlay.cables(self.topology) if cable.node != _name(node)]
-        self._set_cuts([*self._record.cuts, *((x.port, y.port) for x in mine for y in others)])
+        self._damage.isolate(_name(node))
 
     def heal(self) -> None:
         """Undo all cuts and impairments."""
-        fabric = self.node(underlay.FABRIC)
-        fabric.nft(faults.heal_rules())
-        for port in self._record.impaired:
-            fabric.nft(faults.unimpaired(port))
-            fabric.run(["tc", "qdisc", "del", "dev", port, "root"], check=False)
-        self._record.cuts, self._record.impaired = [], {}
-        record.save(self._record)
+        self._damage.heal()
 
     def impair(self, link: Named, impairment: faults.Impairment) -> None:
-        """Make a cable lossy, slow or narrow. Uses netem, or nftables where the kernel has none."""
-        cable = underlay.find_cable(self.topology, _name(link))
-        if cable is None:
-            names = ", ".join(c.name for c in underlay.cables(self.topology))
-            raise NotFound(f'lab "{self.name}" has no link "{_name(link)}"; links: {names}')
-        self._impose(cable.port, impairment)
-        self._record.impaired[cable.port] = impairment
-        record.save(self._record)
+        """Make a cable lossy, slow or narrow in both directions, in place of what it suffered before. Uses netem, or
+        nftables and tbf where the kernel has none."""
+        self._damage.impair(_name(link), impairment)
 
-    def capture_command(self, link: str, output: str) -> list[str]:
-        """The tcpdump that writes what crosses a link to `output` ("-" for text on the terminal)."""
-        cable = underlay.find_cable(self.topology, link)
-        if cable is None:
-            raise NotFound(f'lab "{self.name}" has no link "{link}"')
-        target = ["-w", output] if output != "-" else ["-l", "-n"]
+    def capture_command(self, link: str, output: str | None) -> list[str]:
+        """The tcpdump that writes what crosses a link to the file `output` ("-" is standard output), or as text."""
+        if shutil.which("tcpdump") is None:
+            raise Failed('tcpdump is not installed: "apt-get install tcpdump"')
+        cable = self._damage.find_cable(link)
+        target = ["-l", "-n"] if output is None else ["-w", output]
         return self.node(underlay.FABRIC).inside(["tcpdump", "-U", "-i", cable.port, *target], network_only=True)
 
     # --- within ---------------------------------------------------------------------------------------
@@ -185,24 +193,6 @@ class Laboratory:
         """One that is not booted yet has no process: it is not alive."""
         pid, born = self._record.nodes.get(name, (0, 0))
         return Node(name, self.directory / name, pid, born)
-
-    def _cables(self, node: Named) -> list[underlay.Cable]:
-        found = [cable for cable in underlay.cables(self.topology) if cable.node == _name(node)]
-        if not found:
-            raise NotFound(f'lab "{self.name}" has no node "{_name(node)}"; nodes: {", ".join(self.topology.nodes)}')
-        return found
-
-    def _set_cuts(self, pairs: list[tuple[str, str]]) -> None:
-        self._record.cuts = pairs
-        record.save(self._record)
-        self.node(underlay.FABRIC).nft(faults.cut_rules(pairs))
-
-    def _impose(self, port: str, impairment: faults.Impairment) -> None:
-        fabric = self.node(underlay.FABRIC)
-        if has_netem(fabric):
-            fabric.batch("tc", faults.netem_commands(port, impairment))
-        else:
-            fabric.nft(faults.nft_impairment(port, impairment))
 
     def _boot_all(self, progress: Progress) -> None:
         names = [underlay.FABRIC, *self.topology.nodes]
@@ -226,23 +216,29 @@ class Laboratory:
         progress("cables are in")
 
     def _configure_router(self, name: str, router: Router) -> None:
-        node, nat = self._node(name), router.nat
+        node = self._node(name)
         node.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"])
-        if nat:
-            ifname = next((c.ifname for c in self._cables(name) if nat in (c.switch, c.ifname)), "")
-            if not ifname:
-                raise Invalid(f'routers.{name}: nat = "{nat}" names none of its links')
-            node.nft(underlay.masquerade_rules(ifname))
+        for link in router.links:
+            if router.masquerades_on(link):
+                node.nft(underlay.masquerade_rules(link.ifname))
         if router.uplink:
-            self._record.turned_forwarding_on = uplink.make(uplink.of(self.directory), node)
+            self._record.turned_forwarding_on = not uplink.forwarding()
             record.save(self._record)
+            uplink.make(uplink.of(self.directory), node)
             node.nft(underlay.masquerade_rules(uplink.IFNAME))
         if name == OUTSIDE:
-            upstream = uplink.nameservers(Path("/etc/resolv.conf").read_text()) if router.uplink else []
-            services.start(node, self.topology, upstream)
+            services.start_world(node)
+        if self._is_gateway(router):
+            leads_on = any(other.uplink for other in self.topology.routers.values())
+            upstream = uplink.nameservers(Path("/etc/resolv.conf").read_text()) if leads_on else []
+            services.start_names(node, self.topology, upstream)
+
+    def _is_gateway(self, router: Router) -> bool:
+        gateways = {host.gateway for host in self.topology.hosts.values()}
+        return any(str(link.address.ip) in gateways for link in router.links if link.address)
 
     def _start_daemons(self, progress: Progress) -> None:
-        machines = [self.host(h.name) for h in self.topology.hosts.values() if _has_daemon(h)]
+        machines = [machine for machine in self.hosts() if machine.has_daemon]
         for machine in machines:
             machine.launch()
         for machine in machines:
@@ -250,25 +246,23 @@ class Laboratory:
             progress(f"{machine.name} answers at {machine.socket}")
 
 
+def _hand_over_forwarding(ending: str) -> bool:
+    """Another lab with an uplink still needs what this one turned on, and turns it off in its turn."""
+    for name in record.labs():
+        other = record.load(name)
+        if name != ending and any(router.uplink for router in other.topology.routers.values()):
+            other.turned_forwarding_on = True
+            record.save(other)
+            return True
+    return False
+
+
+def _check_paths(name: str, topology: Topology) -> None:
+    """A socket's path has 107 characters at most (unix(7))."""
+    longest = max((len(os.fsencode(record.directory_of(name) / host / SOCKET)) for host in topology.hosts), default=0)
+    if longest > 107:
+        raise Invalid(f'"{name}" is too long a name below {record.root()}: sockets\' paths end at 107 characters')
+
+
 def _name(node: Named) -> str:
     return node if isinstance(node, str) else node.name
-
-
-def _has_daemon(host: Host) -> bool:
-    return host.daemon is not None
-
-
-def has_netem(node: Node) -> bool:
-    """Whether this kernel can delay and lose frames by itself."""
-    tried = node.run(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "0ms"], check=False)
-    node.run(["tc", "qdisc", "del", "dev", "lo", "root"], check=False)
-    return tried.returncode == 0
-
-
-def tcpdump(command: Sequence[str]) -> int:
-    """Run a capture in the foreground until it is interrupted."""
-    if shutil.which("tcpdump") is None:
-        raise Failed('tcpdump is not installed: "apt-get install tcpdump"')
-    with contextlib.suppress(KeyboardInterrupt):
-        return subprocess.run(command, check=False).returncode
-    return 0

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from fairlead.lab.node import Node, until
 from fairlead.lab.topology import Host
-from fairlead.model.errors import Failed
+from fairlead.model.errors import Failed, Invalid, Unavailable
 
+SOCKET = "fairlead.sock"
 STOP_GRACE = 12.0
 """Seconds a daemon has after SIGTERM: its own promise is 10."""
 
@@ -30,7 +31,7 @@ class Machine:
         self.name = host.name
         self.flags = (*flags, *(host.daemon or ()))
         self.directory = node.directory
-        self.socket = node.directory / "fairlead.sock"
+        self.socket = node.directory / SOCKET
         self.log = node.directory / "daemon.log"
         self.pidfile = node.directory / "daemon.pid"
         self._started: subprocess.Popen[bytes] | None = None
@@ -61,17 +62,28 @@ class Machine:
     def _ended(self) -> bool:
         return self._started is not None and self._started.poll() is not None
 
+    @property
+    def has_daemon(self) -> bool:
+        return self.host.daemon is not None
+
+    def _require_daemon(self) -> None:
+        if not self.has_daemon:
+            raise Invalid(f"{self.name} is a host without a daemon: its topology says daemon = false")
+
     def start(self) -> None:
+        self._require_daemon()
         if not self.answers():
             self.launch()
             self.ready()
 
     def stop(self) -> None:
         """SIGTERM, as a service manager stops it; containers keep running."""
+        self._require_daemon()
         self._signal("TERM")
 
     def kill(self) -> None:
         """SIGKILL, as a crash does."""
+        self._require_daemon()
         self._signal("KILL")
 
     def pause(self) -> None:
@@ -136,9 +148,13 @@ class Machine:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "DOCKER_HOST": f"unix://{self.socket}", "LAB_HOST": self.name}
 
-    def command(self, command: Sequence[str]) -> list[str]:
-        """How to run `command` on this host with DOCKER_HOST set."""
-        return self.node.inside(["env", f"DOCKER_HOST=unix://{self.socket}", f"LAB_HOST={self.name}", *command])
+    def command(self, command: Sequence[str], directory: str = "") -> list[str]:
+        """How to run `command` on this host with DOCKER_HOST set, in `directory` or the root. Raises `Unavailable` when
+        the host does not run."""
+        if not self.node.alive:
+            raise Unavailable(f'{self.name} does not run; "fairlead lab reboot {self.name}" starts it')
+        words = ["env", *(["--chdir", directory] if directory else [])]
+        return self.node.inside([*words, f"DOCKER_HOST=unix://{self.socket}", f"LAB_HOST={self.name}", *command])
 
     def sh(self, line: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a shell line on the host, with DOCKER_HOST set."""
@@ -164,7 +180,7 @@ class Machine:
     def state(self) -> str:
         if not self.node.alive:
             return "gone"
-        if self.host.daemon is None:
+        if not self.has_daemon:
             return "no daemon"
         return "up" if self.answers() else "daemon down"
 

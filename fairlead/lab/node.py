@@ -32,7 +32,7 @@ _SETUP = r"""
 set -e
 mount --make-rprivate /
 mount -t proc proc /proc
-mkdir -p "$LAB_DIR/cgroup"
+[ -d "$LAB_DIR/cgroup" ] || mkdir "$LAB_DIR/cgroup"
 mount --rbind /sys/fs/cgroup "$LAB_DIR/cgroup"
 mount -t sysfs sysfs /sys
 mount --rbind "$LAB_DIR/cgroup" /sys/fs/cgroup
@@ -83,6 +83,10 @@ class Node:
     def run(self, command: Sequence[str], timeout: float = 60, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run to the end and return the result; raises `Failed` with what it printed on a non-zero exit."""
         return self._finish(self.inside(command), "", timeout, check)
+
+    def run_on_network(self, command: Sequence[str], check: bool = True) -> subprocess.CompletedProcess[str]:
+        """The same in the node's network only, with the machine's own files and programs."""
+        return self._finish(self.inside(command, network_only=True), "", 60, check)
 
     def _finish(self, line: Sequence[str], text: str, timeout: float, check: bool) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(line, input=text, capture_output=True, text=True, timeout=timeout * PATIENCE, check=False)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv4Network
 
 DEFAULT_MTU = 1500
+OUTSIDE = "outside"
+"""The router that every simple lab has: gateway, name server and a web server for the way out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 
-from fairlead.lab.parts import Host, Link, Router, Switch, Topology
+from fairlead.lab.parts import OUTSIDE, Host, Link, Router, Switch, Topology
 from fairlead.lab.soundness import complete
 from fairlead.lab.topology_file import parse, read
 from fairlead.model.errors import Invalid
 
 __all__ = ["OUTSIDE", "Host", "Link", "Router", "Switch", "Topology", "complete", "parse", "read", "simple"]
-
-OUTSIDE = "outside"
-"""The router that every simple lab has: gateway, name server and a web server for the way out."""
 
 
 def simple(

@@ -7,19 +7,30 @@ whose ends are made directly in their namespaces, so the machine's own namespace
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from fairlead.lab.parts import Host, Link, Router, Topology
+from fairlead.lab.routing import routes
 from fairlead.lab.soundness import FABRIC
 
-__all__ = ["FABRIC", "Cable", "cable_commands", "cables", "fabric_commands", "find_cable", "masquerade_rules"]
+__all__ = [
+    "FABRIC",
+    "Cable",
+    "cable_commands",
+    "cables",
+    "cables_of",
+    "fabric_commands",
+    "find_cable",
+    "masquerade_rules",
+]
 __all__ += ["node_commands"]
 
 
 @dataclass(frozen=True, slots=True)
 class Cable:
-    """A host's or router's cable into a switch: `port` is the fabric's end, `ifname` the node's."""
+    """A host's or router's cable into a switch: `port` is the fabric's end, `ifname` the node's. Its MTU is the largest
+    of the links that run over it."""
 
     node: str
     ifname: str
@@ -43,10 +54,15 @@ def cables(topology: Topology) -> tuple[Cable, ...]:
     found: dict[tuple[str, str], Cable] = {}
     for node in topology.nodes.values():
         for link in node.links:
-            ifname = link.ifname.partition(".")[0]
-            if (node.name, ifname) not in found:
-                found[node.name, ifname] = Cable(node.name, ifname, link.switch, f"p{len(found) + 1}", link.mtu)
+            port = f"p{len(found) + 1}"
+            cable = found.setdefault((node.name, link.cable), Cable(node.name, link.cable, link.switch, port, link.mtu))
+            if link.mtu > cable.mtu:
+                found[node.name, link.cable] = replace(cable, mtu=link.mtu)
     return tuple(found.values())
+
+
+def cables_of(topology: Topology, node: str) -> list[Cable]:
+    return [cable for cable in cables(topology) if cable.node == node]
 
 
 def find_cable(topology: Topology, name: str) -> Cable | None:
@@ -69,35 +85,32 @@ def fabric_commands(topology: Topology, pids: Mapping[str, int]) -> list[str]:
 def cable_commands(topology: Topology, node: str, pid: int) -> list[str]:
     """Run in the fabric: the cables of one node, whose namespace is that of `pid`."""
     lines = []
-    for cable in cables(topology):
-        if cable.node == node:
-            peer = f"peer name {cable.ifname} address {cable.mac} netns {pid} mtu {cable.mtu}"
-            lines.append(f"link add {cable.port} mtu {cable.mtu} type veth {peer}")
-            lines.append(f"link set {cable.port} master {cable.switch} alias {cable.name} up")
+    for cable in cables_of(topology, node):
+        peer = f"peer name {cable.ifname} address {cable.mac} netns {pid} mtu {cable.mtu}"
+        lines.append(f"link add {cable.port} mtu {cable.mtu} type veth {peer}")
+        lines.append(f"link set {cable.port} master {cable.switch} alias {cable.name} up")
     return lines
 
 
 def node_commands(topology: Topology, node: Host | Router) -> list[str]:
     """Run in the node once its cables are there."""
     lines = ["link set lo up"]
-    for cable in cables(topology):
-        if cable.node == node.name:
-            lines.append(f"link set {cable.ifname} up")
+    lines += [f"link set {cable.ifname} up" for cable in cables_of(topology, node.name)]
     for link in node.links:
         lines += _vlan_commands(link)
         if link.address:
             lines.append(f"address add {link.address} broadcast + dev {link.ifname}")
-    if isinstance(node, Host) and node.gateway:
-        lines.append(f"route add default via {node.gateway}")
-    return lines
+    if isinstance(node, Host):
+        return [*lines, f"route add default via {node.gateway}"] if node.gateway else lines
+    ways = routes(topology, node)
+    return [*lines, *(f"route add {destination} via {gateway}" for destination, gateway in ways.items())]
 
 
 def _vlan_commands(link: Link) -> list[str]:
     if not link.vlan:
         return []
-    parent = link.ifname.partition(".")[0]
     return [
-        f"link add link {parent} name {link.ifname} type vlan id {link.vlan}",
+        f"link add link {link.cable} name {link.ifname} mtu {link.mtu} type vlan id {link.vlan}",
         f"link set {link.ifname} up",
     ]
 

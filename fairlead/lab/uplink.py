@@ -4,7 +4,8 @@
                   100.x.y.2         100.x.y.1     table ip fairlead_lab_<digest>: masquerade
 
 Names, subnet and table follow from the lab's directory, so that two labs do not meet and `down` knows what to remove
-even if it was not written down. Forwarding is turned on where it was off, and off again by whoever turned it on.
+even if it was not written down. Forwarding is turned on where it was off, and off again with the last lab that needs
+it.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def machine_rules(uplink: Uplink) -> str:
     return f"table ip {uplink.table} {{ chain post {{ {chain} }}; }}\n"
 
 
-def make(uplink: Uplink, router: Node) -> bool:
-    """Build it; returns whether forwarding had to be turned on. Raises `Failed`."""
+def make(uplink: Uplink, router: Node) -> None:
+    """Build it, and turn forwarding on. Raises `Failed`."""
     length = uplink.subnet.prefixlen
     _ip(f"link add {uplink.link} type veth peer name {IFNAME} netns {router.pid}")
     _ip(f"address add {uplink.machine}/{length} dev {uplink.link}")
@@ -67,7 +68,7 @@ def make(uplink: Uplink, router: Node) -> bool:
     _run(["nft", "-f", "-"], machine_rules(uplink))
     lines = [f"address add {uplink.router}/{length} dev {IFNAME}", f"link set {IFNAME} up"]
     router.batch("ip", [*lines, f"route replace default via {uplink.machine}"])
-    return turn_forwarding(on=True)
+    turn_forwarding(on=True)
 
 
 def remove(uplink: Uplink) -> None:
@@ -76,12 +77,14 @@ def remove(uplink: Uplink) -> None:
     _run(["nft", "delete", "table", "ip", uplink.table], check=False)
 
 
-def turn_forwarding(on: bool) -> bool:
-    """Whether that changed anything."""
-    if (_FORWARDING.read_text().strip() == "1") is on:
-        return False
-    _FORWARDING.write_text("1" if on else "0")
-    return True
+def forwarding() -> bool:
+    """Whether the machine forwards packets."""
+    return _FORWARDING.read_text().strip() == "1"
+
+
+def turn_forwarding(on: bool) -> None:
+    if forwarding() is not on:
+        _FORWARDING.write_text("1" if on else "0")
 
 
 def nameservers(resolv_conf: str) -> list[str]:

@@ -64,6 +64,13 @@ def test_exec_runs_docker_on_the_host_and_passes_its_exit_code(lab: None) -> Non
     assert fairlead("exec", "host2", "--", "sh", "-c", "exit 7", check=False).returncode == 7
 
 
+def test_exec_leaves_the_command_its_own_options_and_directory(lab: None, tmp_path: Path) -> None:
+    assert fairlead("exec", "host1", "docker", "ps", "--format", "{{.Names}}").stdout == ""
+    assert fairlead("exec", "host1", "echo", "--name", "web").stdout == "--name web\n"
+    command = [sys.executable, "-m", "fairlead", "lab", "exec", "--name", NAME, "host1", "pwd"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == f"{tmp_path}\n"
+
+
 def test_images_of_an_archive_come_to_a_host(lab: None, tmp_path: Path) -> None:
     one, two = Laboratory.open(NAME).hosts()
     images.provide(one, "busybox")
@@ -147,7 +154,11 @@ def test_capture_writes_a_pcap_that_tcpdump_reads(lab: None, tmp_path: Path) -> 
         (("exec", "host9", "--", "true"), 'has no host "host9"; hosts: host1, host2'),
         (("cut", "host1", "nobody"), 'has no node "nobody"'),
         (("impair", "host9:eth0", "--loss", "1%"), 'has no link "host9:eth0"; links: '),
+        (("capture", "host9"), 'has no link "host9"; links: '),
+        (("cut", "host1", "host1"), "are the same node"),
         (("up", "--hosts", "1"), "is up already"),
+        (("up", "demo"), 'unexpected "demo": a lab is named with --name'),
+        (("up", "--hosts", "1", "--subnet", "10.0.0.1/24"), "has host bits set; give one such as"),
     ],
 )
 def test_a_refusal_is_one_line_that_says_what_would_be_right(lab: None, words: tuple[str, ...], said: str) -> None:

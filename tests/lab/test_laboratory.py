@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from fairlead.lab import faults, record, topology
-from fairlead.lab.laboratory import Laboratory, has_netem
+from fairlead.lab.damage import has_netem
+from fairlead.lab.laboratory import Laboratory
 from fairlead.lab.node import until
 from fairlead.model.errors import Conflict, Failed, Invalid, NotFound, Unsupported
 from tests.support.machines import laboratory, missing_requirements
@@ -84,6 +85,25 @@ def test_cuts_add_up(lab: Laboratory) -> None:
     assert not reaches(lab, "a", OUTSIDE)
 
 
+def test_a_narrow_link_is_as_wide_as_it_says_both_ways(lab: Laboratory) -> None:
+    lab.impair("a", faults.parse_impairment("", "", "8mbit"))
+    for source, target in (("a", B), ("b", A)):
+        told = lab.host(source).sh(f"ping -q -c 3 -i 0.2 -s 1400 {target}").stdout
+        assert " 0% packet loss" in told
+    qdiscs = [lab.host("a").sh("tc qdisc show dev eth0").stdout, lab.node("fabric").run(["tc", "qdisc"]).stdout]
+    assert all("rate 8Mbit" in told for told in qdiscs)
+    assert "impaired: a:eth0 rate 8mbit" in lab.draw()
+    lab.heal()
+    assert "rate" not in lab.host("a").sh("tc qdisc show dev eth0").stdout
+    assert "impaired" not in lab.draw()
+
+
+def test_a_host_without_a_daemon_has_none_to_start(lab: Laboratory) -> None:
+    for verb in (lab.host("a").start, lab.host("a").stop, lab.host("a").kill):
+        with pytest.raises(Invalid, match="a is a host without a daemon"):
+            verb()
+
+
 def test_an_isolated_node_reaches_nobody(lab: Laboratory) -> None:
     lab.isolate("b")
     assert not reaches(lab, "a", B)
@@ -128,6 +148,40 @@ def test_two_labs_do_not_meet(lab: Laboratory) -> None:
     with laboratory(topology.parse(PLAIN)) as other:
         other.host("a").node.run(["ip", "link", "set", "eth0", "down"])
         assert reaches(lab, "b", A)
+
+
+CHAIN = """
+[switches.lan]
+subnet = "10.1.0.0/24"
+[switches.middle]
+subnet = "10.2.0.0/24"
+[switches.office]
+subnet = "10.3.0.0/24"
+mtu = 1400
+[hosts.a]
+links = [{ switch = "lan" }]
+daemon = false
+[hosts.b]
+links = [{ switch = "office" }]
+daemon = false
+[routers.r1]
+links = [{ switch = "lan" }, { switch = "middle" }]
+[routers.r2]
+links = [{ switch = "middle" }, { switch = "office" }]
+"""
+
+
+def test_two_routers_lead_to_each_others_subnets_and_a_cut_reaches_beyond_them() -> None:
+    with laboratory(topology.parse(CHAIN)) as made:
+        a, b = made.hosts("a", "b")
+        assert b.sh("cat /sys/class/net/eth0/mtu").stdout == "1400\n"
+        assert reaches(made, "a", b.address)
+        assert a.sh("getent hosts b").stdout.split()[0] == b.address
+        made.cut(a, b)
+        assert not reaches(made, "a", b.address)
+        assert reaches(made, "b", "10.1.0.1")
+        made.heal()
+        assert reaches(made, "a", b.address)
 
 
 def world() -> dict[str, list[str]]:

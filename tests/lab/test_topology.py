@@ -8,6 +8,7 @@ import pytest
 
 from fairlead.lab import topology, underlay
 from fairlead.lab.draw import FORMATS, draw
+from fairlead.lab.routing import routes
 from fairlead.model.errors import Invalid
 
 TWO_SITES = """
@@ -57,7 +58,7 @@ def test_vlans_of_one_trunk_share_a_cable() -> None:
     made = topology.parse(TWO_SITES)
     assert [cable.name for cable in underlay.cables(made) if cable.node == "r1"] == ["r1:eth0", "r1:eth1", "r1:eth2"]
     commands = underlay.node_commands(made, made.routers["r1"])
-    assert "link add link eth2 name eth2.20 type vlan id 20" in commands
+    assert "link add link eth2 name eth2.20 mtu 1500 type vlan id 20" in commands
     assert commands.index("link set eth2 up") < commands.index("link set eth2.10 up")
 
 
@@ -67,6 +68,35 @@ def test_interfaces_have_addresses_of_their_own_that_stay() -> None:
     assert len(set(macs)) == len(macs)
     assert macs == [cable.mac for cable in underlay.cables(topology.parse(TWO_SITES))]
     assert all(mac.startswith("02:") for mac in macs)
+
+
+CHAIN = """
+[switches.lan]
+subnet = "10.1.0.0/24"
+[switches.middle]
+subnet = "10.2.0.0/24"
+[switches.office]
+subnet = "10.3.0.0/24"
+[hosts.a]
+links = [{ switch = "lan" }]
+[routers.r1]
+links = [{ switch = "lan" }, { switch = "middle" }]
+uplink = true
+[routers.r2]
+links = [{ switch = "middle" }, { switch = "office" }]
+"""
+
+
+def test_routers_know_the_way_to_what_is_behind_others() -> None:
+    made = topology.parse(CHAIN)
+    ways = {name: {to: str(by) for to, by in routes(made, router).items()} for name, router in made.routers.items()}
+    assert ways == {"r1": {"10.3.0.0/24": "10.2.0.2"}, "r2": {"default": "10.2.0.1", "10.1.0.0/24": "10.2.0.1"}}
+
+
+def test_a_router_that_masquerades_hides_what_is_behind_it() -> None:
+    made = topology.parse(f'{CHAIN}nat = "middle"')
+    assert routes(made, made.routers["r1"]) == {}
+    assert "10.1.0.0/24" in routes(made, made.routers["r2"])
 
 
 def test_only_one_router_has_the_uplink() -> None:
@@ -175,6 +205,9 @@ def test_every_node_and_address_is_in_the_picture(form: str) -> None:
     picture = draw(made, form)
     for word in ("north", "south", "trunk", "plain", "r1", "10.2.0.50/24", "192.168.20.1/24"):
         assert word in picture
+    assert "NAT towards north" in picture
+    assert "mtu 1400" in picture
+    assert "cut: a x b" in draw(made, form, ["cut: a x b"])
 
 
 def test_text_is_escaped_in_svg() -> None:
