@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.api.schema.container_for_older import for_older_clients
-from fairlead.model.container import ContainerSpec, NetworkingSpec
+from fairlead.api.schema.container_for_older import for_older_clients, own_names_as_aliases
+from fairlead.model.container import ContainerSpec, HealthSpec, NetworkingSpec
 from fairlead.model.endpoint import EndpointSpec
 from fairlead.model.errors import Invalid
 
@@ -30,3 +30,16 @@ def test_a_container_had_one_mac_of_its_own() -> None:
     for mode in ("host", "container:x"):
         with pytest.raises(Invalid, match="conflicting options: mac-address and the network mode"):
             for_older_clients(ContainerSpec("i", network=NetworkingSpec(mode=mode, mac="x")), (1, 43))
+
+
+def test_health_was_asked_at_one_interval() -> None:
+    spec = ContainerSpec("i", health=HealthSpec(("CMD", "true"), interval=3, start_interval=2))
+    assert for_older_clients(spec, (1, 43)).health == HealthSpec(("CMD", "true"), interval=3)
+    assert for_older_clients(spec, (1, 44)) is spec
+
+
+def test_a_container_was_known_by_its_id_on_networks_of_users() -> None:
+    networks = {"bridge": {"Aliases": None}, "n": {"Aliases": None}, "m": {"Aliases": ["web", "db"]}}
+    shown = {"Id": "a" * 64, "Config": {"Hostname": "web"}, "NetworkSettings": {"Networks": networks}}
+    own_names_as_aliases(shown)
+    assert [one["Aliases"] for one in networks.values()] == [None, ["a" * 12, "web"], ["web", "db", "a" * 12]]

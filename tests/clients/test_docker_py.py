@@ -326,3 +326,28 @@ def test_events_tell_a_life_in_order(client: Client) -> None:
         ("container", "die"),
         ("container", "destroy"),
     ]
+
+
+# --- the protocol ---------------------------------------------------------------------------------------
+
+
+def test_requests_that_clients_make_besides_the_api(client: Client) -> None:
+    api, container = client.api, client.containers.create("busybox", "top")
+    asked = api.options(api._url("/any/path"))
+    assert (asked.status_code, asked.text) == (200, "")
+    assert api.head(api._url("/_ping", versioned_api=False)).headers["Api-Version"]
+    refused = api.post(api._url("/containers/{0}/start", container.id), json={"Binds": ["/tmp:/tmp"]})
+    assert (refused.status_code, refused.json()["message"].split(" was ")[0]) == (
+        400,
+        "starting container with non-empty request body",
+    )
+    assert api.post(api._url("/containers/{0}/start", container.id), json={}).status_code == 204
+
+
+def test_older_clients_find_a_container_by_its_id_among_its_aliases(client: Client) -> None:
+    client.networks.create("old")
+    container = client.containers.create("busybox", "top", network="old", hostname="web")
+    url = f"http+docker://localhost/v1.44/containers/{container.id}/json"
+    shown = client.api.get(url).json()["NetworkSettings"]["Networks"]["old"]
+    assert shown["Aliases"] == [container.id[:12], "web"]
+    assert client.api.inspect_container(container.id)["NetworkSettings"]["Networks"]["old"]["Aliases"] is None

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from fairlead.api.filters import parse_filters
 from fairlead.api.http import Request, Response, Route, empty, json_response
 from fairlead.api.schema.container import ContainerCreate, ContainerUpdate
-from fairlead.api.schema.container_for_older import PIDS_LIMIT_SINCE, for_older_clients
+from fairlead.api.schema.container_for_older import (
+    NAMES_BESIDE_ALIASES_SINCE,
+    PIDS_LIMIT_SINCE,
+    Version,
+    for_older_clients,
+    own_names_as_aliases,
+)
 from fairlead.api.schema.container_views import inspect_json, summary_json
 from fairlead.engine.containers.listing import ContainerView
 from fairlead.model.errors import Invalid
@@ -17,6 +23,12 @@ if TYPE_CHECKING:
     from fairlead.engine.engine import Engine
 
 ANSWERS_KEPT = 128
+
+LONGEST_NO_BODY = 7
+STARTED_WITH_A_BODY = (
+    "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24"
+)
+"""Some clients send `{}` or `null` to start a container; whatever is longer may have something in it."""
 
 
 def routes(engine: Engine) -> list[Route]:
@@ -60,10 +72,13 @@ class _ContainerHandlers:
 
     def inspect(self, request: Request) -> Response | Awaitable[Response]:
         view = self._containers.listing.inspect(request.params["id"])
-        return self._inspect_sizes(view) if request.flag("size") else self._rendered(view)
+        if request.flag("size"):
+            return self._inspect_sizes(view, request.version)
+        known = request.version >= NAMES_BESIDE_ALIASES_SINCE
+        return self._rendered(view) if known else _inspected(view, request.version)
 
-    async def _inspect_sizes(self, view: ContainerView) -> Response:
-        return json_response(inspect_json(await self._containers.listing.with_sizes(view)))
+    async def _inspect_sizes(self, view: ContainerView, version: Version) -> Response:
+        return _inspected(await self._containers.listing.with_sizes(view), version)
 
     def _rendered(self, view: ContainerView) -> Response:
         """Whoever polls a container gets the same bytes until something of it changes."""
@@ -86,6 +101,8 @@ class _ContainerHandlers:
         return json_response({"Id": container_id, "Warnings": list(warnings)}, 201)
 
     async def start(self, request: Request) -> Response:
+        if len(request.body) > LONGEST_NO_BODY:
+            raise Invalid(STARTED_WITH_A_BODY)
         await self._containers.start(request.params["id"])
         return empty()
 
@@ -143,6 +160,13 @@ class _ContainerHandlers:
     async def changes(self, request: Request) -> Response:
         found = await self._containers.files.changes(request.params["id"])
         return json_response([{"Path": item.path, "Kind": item.kind} for item in found] or None)
+
+
+def _inspected(view: ContainerView, version: Version) -> Response:
+    shown = inspect_json(view)
+    if version < NAMES_BESIDE_ALIASES_SINCE:
+        own_names_as_aliases(shown)
+    return json_response(shown)
 
 
 def timeout(request: Request) -> int | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fairlead.api.filters import parse_filters, reject_unknown
-from fairlead.api.http import Handler, Request, Response, Route, StreamResponse, json_response
+from fairlead.api.http import Handler, Request, Response, Route, StreamResponse, empty, json_response
 from fairlead.api.schema.swarm_info import swarm_header, swarm_info_json
 from fairlead.api.schema.system import Credentials, event_json, info_json, version_json
 from fairlead.engine.event_filters import EVENT_FILTERS
@@ -37,6 +37,8 @@ def routes(engine: Engine) -> list[Route]:
     return [
         Route("GET", "/_ping", handlers.ping),
         Route("HEAD", "/_ping", handlers.ping_head),
+        Route("OPTIONS", "/", handlers.options),
+        Route("OPTIONS", "/{any...}", handlers.options),
         Route("GET", "/version", handlers.version),
         Route("GET", "/info", handlers.info),
         Route("GET", "/events", handlers.events),
@@ -70,6 +72,10 @@ class _SystemHandlers:
 
     def ping_head(self, request: Request) -> Response:
         return _pong(b"", swarm_header(self._swarm))
+
+    def options(self, request: Request) -> Response:
+        """Any path: nothing is allowed that was not."""
+        return empty(200)
 
     def version(self, request: Request) -> Response:
         return json_response(version_json(self._system.host))
