@@ -70,6 +70,15 @@ def usage(cgroup: str, root: Path = ROOT) -> Usage:
     return _usage_v1(root, cgroup.lstrip("/"))
 
 
+def oom_kills(cgroup: str, root: Path = ROOT) -> int:
+    """How many processes of the container the kernel has killed for want of memory; 0 where it is not known."""
+    name = cgroup.strip("/")
+    if not name:
+        return 0
+    v1, v2 = root / "memory" / name / "memory.oom_control", root / name / "memory.events"
+    return _flat(v2 if unified(root) else v1).get("oom_kill", 0)
+
+
 def remove(cgroup: str, root: Path = ROOT) -> bool:
     """Remove the container's empty cgroups; False when one still has processes."""
     bases = [root] if unified(root) else [root / name for name in V1_CONTROLLERS]

@@ -14,18 +14,20 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from fairlead.effects.oci.cgroup import remove_tree
-from fairlead.effects.oci.process import readable
+from fairlead.effects.oci.process import read_some, readable
 
 FIFO, STATE = "exec.fifo", "state.json"
 INIT = "runc:["
 """How the name of runc's own process begins, before it becomes the container's first."""
+MOMENT, MOMENTS = 0.0005, 1000
 PATIENCE = 2.0
-"""Seconds that init may take to reach its fifo after `runc create` has returned."""
+"""Seconds that init may take to reach its fifo after `runc create` has returned, and to leave it."""
 
 
 class _State(msgspec.Struct):
@@ -40,17 +42,25 @@ def waits(state: Path, pid: int) -> bool:
     """
     if not (state / FIFO).exists():
         return False
-    try:
-        waiting = Path(f"/proc/{pid}/comm").read_text().startswith(INIT)
-    except OSError:
-        waiting = False
+    waiting = _is_init(pid)
     if not waiting:
         (state / FIFO).unlink(missing_ok=True)
     return waiting
 
 
-async def release(state: Path) -> bool:
-    """Let a created container's first process go; False when it does not wait at its fifo."""
+def _is_init(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().startswith(INIT)
+    except OSError:
+        return False
+
+
+async def release(state: Path, pid: int) -> bool:
+    """Let a created container's first process go; False when it does not wait at its fifo.
+
+    Returns when it has become what was asked for: until then it shows itself as init to `docker top`, and dies of
+    signals that the container's own process would ignore.
+    """
     try:
         fifo = os.open(state / FIFO, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -60,12 +70,24 @@ async def release(state: Path) -> bool:
             await readable(fifo)
         if os.read(fifo, 1) != b"0":
             return False
+        (state / FIFO).unlink(missing_ok=True)
+        await _gone(fifo, pid)
     except (TimeoutError, BlockingIOError):
         return False
     finally:
         os.close(fifo)
-    (state / FIFO).unlink(missing_ok=True)
     return True
+
+
+async def _gone(fifo: int, pid: int) -> None:
+    """The kernel closes init's end of the fifo when it begins to make something else of it, which takes a moment."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await read_some(fifo)
+    for _ in range(MOMENTS):
+        if not _is_init(pid):
+            return
+        await asyncio.sleep(MOMENT)
 
 
 def forget(state: Path) -> bool:

@@ -43,6 +43,8 @@ from fairlead.model.container import DEFAULT_SHM, Container, Resources
 from fairlead.model.errors import Failed, RuntimeRefused
 from fairlead.model.runtime import Ended, ExecLaunch, InterfaceCounters, Launch, Launched, Survivor, Usage
 
+KILLED = 128 + signal.SIGKILL
+
 _log = logging.getLogger("fairlead.runtime")
 
 
@@ -113,7 +115,7 @@ class OciRuntime:
 
     async def start(self, container_id: str) -> None:
         """Let the first process go."""
-        if not await release(self._runtime_root / container_id):
+        if not await release(self._runtime_root / container_id, self._bundle(container_id).pid()):
             await self._command("start", container_id)
 
     def connect(self, container_id: str) -> attach.ConsoleClient:
@@ -138,7 +140,10 @@ class OciRuntime:
             watch.report(report)
 
     def _ended(self, bundle: Bundle) -> Ended:
-        return Ended(bundle.exit_code(), bundle.oom_killed(), bundle.exit_time())
+        code = bundle.exit_code()
+        # conmon, told of the end first, leaves without having looked what killed it.
+        oom_killed = bundle.oom_killed() or (code == KILLED and cgroup.oom_kills(remains.cgroup_in(bundle.config)) > 0)
+        return Ended(code, oom_killed, bundle.exit_time())
 
     def unwatch_all(self) -> None:
         """The daemon goes, the containers stay."""

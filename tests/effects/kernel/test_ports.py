@@ -18,6 +18,7 @@ from fairlead.effects.kernel.ports import HostPorts
 from fairlead.model.errors import Failed
 from fairlead.model.plan import AddAddress, AddBridge, AddRoute, AddVeth, Plan, SetLink
 from tests.effects.kernel.conftest import run
+from tests.support.machines import eventually
 
 Container = Callable[[str], str]
 PATIENCE = 30
@@ -50,6 +51,12 @@ async def inside(kernel: LinuxKernel, container: Container) -> str:
         )
     )
     return ns
+
+
+async def own(address: str) -> None:
+    """One more address of the host's. The kernel makes the way to it a moment later."""
+    run("ip", "address", "add", f"{address}/64", "dev", "br0", "nodad")
+    await eventually(lambda: run("ip", "-6", "route", "show", "table", "local", address))
 
 
 def listener(address: str, port: int, kind: int = socket.SOCK_STREAM, reuse: bool = True) -> socket.socket:
@@ -170,7 +177,7 @@ async def test_a_target_that_does_not_answer_resets(ports: HostPorts, inside: st
 
 
 async def test_only_loopback_is_carried_when_asked_so(ports: HostPorts, inside: str) -> None:
-    run("ip", "address", "add", "fd77::1/64", "dev", "br0", "nodad")
+    await own("fd77::1")
     server = await echo_digest(inside)
     await carried(ports, "tcp", loopback_only=True)
     async with server, asyncio.timeout(PATIENCE):
@@ -196,8 +203,8 @@ async def test_releasing_ends_what_is_carried(ports: HostPorts, inside: str) -> 
 
 
 async def test_datagrams_find_their_way_back_from_the_address_that_was_asked(ports: HostPorts, inside: str) -> None:
-    run("ip", "address", "add", "fd77::1/64", "dev", "br0", "nodad")
-    run("ip", "address", "add", "fd77::2/64", "dev", "br0", "nodad")
+    await own("fd77::1")
+    await own("fd77::2")
     (server,) = open_sockets(inside, [SocketSpec(socket.SOCK_DGRAM, ("0.0.0.0", 80))])
     loop = asyncio.get_running_loop()
     loop.add_reader(server, lambda: server.sendto(*server.recvfrom(2000)))

@@ -208,6 +208,19 @@ async def test_signals_reach_the_first_process_only_while_it_lives(yard: Yard) -
             yard.runtime.kill(container_id, signal.SIGTERM)
 
 
+async def test_what_was_started_is_what_was_asked_for(yard: Yard) -> None:
+    """A signal that comes at once meets the container's first process, to which it is nothing."""
+    for _ in range(5):
+        launch = yard.launch("while :; do sleep 100; done")
+        launched = await yard.runtime.create(launch)
+        await yard.runtime.start(launch.container.id)
+        assert Path(f"/proc/{launched.pid}/comm").read_text() == "sh\n"
+        yard.runtime.kill(launch.container.id, signal.SIGTERM)
+        end = yard.end_of(launch.container.id)
+        yard.runtime.kill(launch.container.id, signal.SIGKILL)
+        assert (await asyncio.wait_for(end, PATIENCE)).exit_code == 137
+
+
 async def test_the_oom_killer_is_told(yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     spec = ContainerSpec("i", resources=Resources(memory=8 << 20, memory_swap=8 << 20))
