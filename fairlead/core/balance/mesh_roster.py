@@ -72,6 +72,8 @@ class Mesh:
         self._inside: Roster[MeshKey] = Roster(port_key, lambda _: FAMILIES, _gone)
         self._host: Roster[MeshKey] = Roster(port_key, lambda _: FAMILIES, _gone)
         self._ports: dict[MeshKey, _Port] = {}
+        self._behind: dict[Address, dict[MeshKey, None]] = {}
+        """The ports that lead to each task."""
         self._legs: Legs = {}
 
     @property
@@ -96,7 +98,9 @@ class Mesh:
         """What is told, and the legs that tasks of this node have now. A turnover costs what its tasks cost, whatever
         the number of the others."""
         before, self._legs = self._legs, dict(legs or {})
-        lost, moved = self._lost(told, before), self._moved(told, before)
+        changed = _differing(before, self._legs)
+        gone = {key: self._ports[key].gone(news) for key, news in told.items() if key in self._ports}
+        lost, moved = tuple(self._lost(gone, before, changed)), self._moved(gone, changed)
         for key, news in told.items():
             self._follow(key, news)
         told = {**told, **{key: self._ports[key].whole() for key in moved if key in self._ports}}
@@ -108,47 +112,55 @@ class Mesh:
 
     # --- legs -------------------------------------------------------------------------------------
 
-    def _lost(self, told: Mapping[MeshKey, News], before: Legs) -> tuple[FlushFlows, ...]:
+    def _lost(
+        self, gone: Mapping[MeshKey, set[Address]], before: Legs, changed: Collection[Address]
+    ) -> Iterator[FlushFlows]:
         """The flows that lead to legs which are, or whose tasks are, no more."""
-        if not before:
-            return ()
-        changed = {address for address, leg in before.items() if self._legs.get(address) != leg}
-        return tuple(
-            FlushFlows(before[address], port.tasks[address].port, key.protocol, reply=True)
-            for key, port in self._ports.items()
-            if port.led
-            for address in (changed & port.tasks.keys()) | (port.gone(told[key]) if key in told else set())
-            if address in before
-        )
+        ended = [(key, address) for key, addresses in gone.items() for address in addresses]
+        ended += [(key, address) for address in changed for key in self._behind.get(address, ())]
+        for key, address in dict.fromkeys(ended):
+            if address in before and self._ports[key].led:
+                yield FlushFlows(before[address], self._ports[key].tasks[address].port, key.protocol, reply=True)
 
-    def _moved(self, told: Mapping[MeshKey, News], before: Legs) -> list[MeshKey]:
+    def _moved(self, gone: Mapping[MeshKey, set[Address]], changed: Collection[Address]) -> Collection[MeshKey]:
         """The ports of which tasks that take connections have come to another leg, or lost it."""
-        addresses = before.keys() | self._legs.keys()
-        changed = {address for address in addresses if before.get(address) != self._legs.get(address)}
-        if not changed:
-            return []
-        return [
+        reached = ((key, address) for address in changed for key in self._behind.get(address, ()))
+        return dict.fromkeys(
             key
-            for key, port in self._ports.items()
-            for gone in [port.gone(told[key]) if key in told else set()]
-            if any(port.tasks[address].weight for address in changed & port.tasks.keys() - gone)
-        ]
+            for key, address in reached
+            if address not in gone.get(key, ()) and self._ports[key].tasks[address].weight
+        )
 
     # --- what is told -----------------------------------------------------------------------------
 
     def _follow(self, key: MeshKey, news: News) -> None:
-        if news is None:
-            self._ports.pop(key, None)
-        elif isinstance(news, MeshService):
-            leaving = {address: MeshBackend(address, 0, 0) for address in news.leaving}
-            head = replace(news, backends=(), leaving=frozenset())
-            self._ports[key] = _Port(head, {**leaving, **{one.address: one for one in news.backends}})
-        else:
+        if isinstance(news, Turnover):
             tasks = self._ports.setdefault(key, _Port(MeshService(key))).tasks
+            self._lead(key, tasks.keys() & news.tasks.keys(), to=False)
             for address, task in news.tasks.items():
                 tasks.pop(address, None)
                 if task is not None:
                     tasks[address] = task
+            self._lead(key, tasks.keys() & news.tasks.keys())
+            return
+        if (port := self._ports.pop(key, None)) is not None:
+            self._lead(key, port.tasks, to=False)
+        if news is not None:
+            leaving = {address: MeshBackend(address, 0, 0) for address in news.leaving}
+            head = replace(news, backends=(), leaving=frozenset())
+            self._ports[key] = _Port(head, {**leaving, **{one.address: one for one in news.backends}})
+            self._lead(key, self._ports[key].tasks)
+
+    def _lead(self, key: MeshKey, tasks: Collection[Address], to: bool = True) -> None:
+        """The port leads to these tasks, or does no more."""
+        for address in tasks:
+            if to:
+                self._behind.setdefault(address, {})[key] = None
+                continue
+            ports = self._behind[address]
+            del ports[key]
+            if not ports:
+                del self._behind[address]
 
     def _inner(self, key: MeshKey, news: News) -> Told | Tasks | None:
         """What the ingress sandbox is told of it."""
@@ -168,6 +180,13 @@ class Mesh:
         if isinstance(news, Turnover):
             return _weighed(news.tasks)
         return Told(news.algorithm, (), _weighed(self._ports[key].tasks))
+
+
+def _differing(one: Legs, other: Legs) -> list[Address]:
+    """The addresses that are not the same in both."""
+    if one == other:
+        return []
+    return [address for address in {**one, **other} if one.get(address) != other.get(address)]
 
 
 def _weighed(tasks: Mapping[Address, MeshBackend | None], taken: Collection[Address] = ()) -> Tasks:

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 
 from fairlead.core.balance.mesh_roster import Mesh
 from fairlead.core.balance.pool import Change
-from fairlead.core.balance.service import MeshKey, Turnover
+from fairlead.core.balance.service import MeshBackend, MeshKey, MeshService, Turnover
 from fairlead.core.balance.virtual import Services
 from fairlead.core.discovery.differences import Differences
 from fairlead.core.discovery.presence import Origin
@@ -108,6 +108,19 @@ def test_one_task_more_is_as_much_work_beside_hundreds_as_beside_dozens() -> Non
         small = steps(lambda change=change: size(change(few, 1000)))  # type: ignore[misc]
         large = steps(lambda change=change: size(change(many, 1000)))  # type: ignore[misc]
         assert large <= 1.1 * small
+
+
+def test_a_leg_that_goes_is_as_much_work_beside_hundreds_of_ports_as_beside_dozens() -> None:
+    here, first = ip_address("172.18.0.10"), ip_address("10.0.0.10")
+    legs = {first + number: here + number for number in range(FEW)}
+    works = []
+    for ports in (FEW, MANY):
+        mesh = Mesh()
+        for number in range(ports):
+            key = MeshKey(number + 1)
+            mesh.change({key: MeshService(key, (MeshBackend(first + number, 80),))}, legs)
+        works.append(steps(lambda mesh=mesh: mesh.change({}, dict(tuple(legs.items())[1:]))))  # type: ignore[misc]
+    assert works[1] <= 1.1 * works[0]
 
 
 def test_only_the_task_that_changed_is_told() -> None:
