@@ -23,7 +23,8 @@ NAME, ROUTE, RULES, LINK, ARRIVAL, ANSWER, FINDING = "name", "route", "rules", "
 class KnownEndpoint:
     """What the engine believes of a container's place on a network: its interface `ifname` with these addresses in the
     namespace `ns`, and the other end `port` in the namespace `home` where the network's bridge is. `node` is set for
-    those of other nodes, which have neither, with the address `vtep` of that node."""
+    those of other nodes, which have neither, with the address `vtep` of that node; `silent` where nobody has heard of
+    the node for a while."""
 
     container: str
     network: str
@@ -35,6 +36,15 @@ class KnownEndpoint:
     mac: str = ""
     node: str = ""
     vtep: Address | None = None
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNode:
+    """Another node: `sealed` tells how encryption to it stands ("established" or "down")."""
+
+    vtep: Address
+    sealed: str = "down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,8 @@ class Known:
     endpoints: tuple[KnownEndpoint, ...] = ()
     networks: tuple[KnownNetwork, ...] = ()
     ports: tuple[KnownPort, ...] = ()
+    nodes: tuple[KnownNode, ...] = ()
+    data_port: int = 4789
     missing: tuple[str, ...] = ()
 
     def place(self, ns: str) -> str:

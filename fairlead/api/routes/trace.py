@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from fairlead.api.http import Request, Response, Route, json_response
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def routes(engine: Engine, sights: Sights) -> list[Route]:
-    tracer = Tracer(engine.fabric, sights)
+    def silent(network_id: str) -> Collection[str]:
+        return engine.discovery.silent(network_id) if engine.swarm.formed else ()
+
+    tracer = Tracer(engine.fabric, sights, silent)
 
     async def trace(request: Request) -> Response:
         asked = Asked(

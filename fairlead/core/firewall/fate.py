@@ -42,6 +42,7 @@ __all__ = [
     "Step",
     "Undo",
     "UnknownShapeError",
+    "bridged",
     "follow",
 ]
 
@@ -50,13 +51,14 @@ __all__ = [
 class Fate:
     """`verdict` is "accept", "drop" or "reject". `end` is the link that an accepted packet leaves by, or HERE.
     `packet` is how it looks at its end, `steps` the rules that applied, in order, `flow` what its connection is
-    remembered by."""
+    remembered by. `drawn`: a rule drew a number below that (`Flow.turn`), so others of its flows may fare otherwise."""
 
     verdict: str
     end: str
     packet: Packet
     steps: tuple[Step, ...]
     flow: Flow = field(default_factory=Flow)
+    drawn: int = 0
 
     @property
     def trace(self) -> tuple[str, ...]:
@@ -107,8 +109,21 @@ def follow(
     try:
         end = _arrive(moment, rules, trace) if iif else _send(moment, rules, trace)
     except _StoppedError as stopped:
+        return Fate(str(stopped), "", moment.packet, tuple(trace), moment.flow, moment.drawn)
+    return Fate(ACCEPT, end, moment.packet, tuple(trace), moment.flow, moment.drawn)
+
+
+def bridged(packet: Packet, iif: str, oif: str, rules: Ruleset, host: Stack, doubt: Doubt | None = None) -> Fate:
+    """What rules of bridges say of a frame from one port to another, or with `oif` "" to the bridge itself."""
+    moment = Moment(packet, host, iif, "", NEW, frozenset(), Flow(port=packet.dport), doubt)
+    trace: list[Step] = []
+    try:
+        _hook("prerouting", moment, rules, trace)
+        moment.oif = oif
+        _hook("forward" if oif else "input", moment, rules, trace)
+    except _StoppedError as stopped:
         return Fate(str(stopped), "", moment.packet, tuple(trace), moment.flow)
-    return Fate(ACCEPT, end, moment.packet, tuple(trace), moment.flow)
+    return Fate(ACCEPT, oif or HERE, moment.packet, tuple(trace), moment.flow)
 
 
 def _arrive(moment: Moment, rules: Ruleset, trace: list[Step]) -> str:

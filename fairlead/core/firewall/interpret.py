@@ -51,6 +51,7 @@ from fairlead.model.ruleset import (
 ACCEPT, DROP, REJECT, CONTINUE, RETURN = "accept", "drop", "reject", "continue", "return"
 _NFPROTO = {4: 2, 6: 10}
 _VERSION = {"ip": 4, "ip6": 6}
+_ETHER_TYPES = {4: 0x0800, 6: 0x86DD}
 _NUMBERS = {"nd-neighbor-solicit": 135, "nd-neighbor-advert": 136}
 _TCP, _TCP_FLAGS = 6, Payload("tcp", "flags")
 _PORTED = {"th": WITH_PORTS, "tcp": (6,), "udp": (17,), "sctp": (132,)}
@@ -85,7 +86,8 @@ Doubt = Callable[[str], bool]
 
 @dataclass(slots=True)
 class Moment:
-    """A packet at a hook: what rules see, and what they change. `iif` and `oif` are "" where there is none."""
+    """A packet at a hook: what rules see, and what they change. `iif` and `oif` are "" where there is none. `drawn` is
+    below what number one was last drawn."""
 
     packet: Packet
     host: Stack
@@ -96,6 +98,7 @@ class Moment:
     flow: Flow
     doubt: Doubt | None = None
     undo: Undo | None = None
+    drawn: int = 0
 
     def translate(self, kind: str, packet: Packet) -> None:
         self.packet, self.status = packet, self.status | {kind}
@@ -307,10 +310,15 @@ def _look(selector: Selector, moment: Moment) -> Scalar:
         case Ct():
             return _tracked(selector, moment)
         case Numgen(_, modulus):
-            return moment.flow.turn % modulus
+            return _drawn(moment, modulus)
         case Jhash(_, modulus) if moment.doubt is not None:
-            return moment.flow.turn % modulus
+            return _drawn(moment, modulus)
     raise UnknownShapeError(f"no meaning is known for {selector!r}")
+
+
+def _drawn(moment: Moment, modulus: int) -> int:
+    moment.drawn = modulus
+    return moment.flow.turn % modulus
 
 
 def _tracked(selector: Ct, moment: Moment) -> Scalar:
@@ -336,6 +344,8 @@ def _field(header: str, field: str, packet: Packet) -> Scalar:
     if (header, field) == ("ether", "saddr"):
         _require(bool(packet.hardware))
         return packet.hardware
+    if (header, field) == ("ether", "type"):
+        return _ETHER_TYPES[packet.version]
     if (header, field) in (("icmp", "type"), ("icmpv6", "type")):
         _require(packet.protocol == (ICMP_OF[4] if header == "icmp" else ICMP_OF[6]))
         return packet.icmp_type

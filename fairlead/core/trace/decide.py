@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fairlead.core.firewall.fate import Packet, UnknownShapeError
-from fairlead.core.trace.stopping import Departed, Stopped
+from fairlead.core.firewall.interpret import Doubt
+from fairlead.core.trace.stopping import Departed, Stopped, Tunnel
 from fairlead.core.trace.walk import Walk, stopped_at
+from fairlead.model.network import Address
+from fairlead.model.plan import HOST
 from fairlead.model.scene import Scene
 from fairlead.model.trace import (
     ANSWER,
@@ -28,6 +31,7 @@ from fairlead.model.trace import (
 )
 
 MOST_BRANCHES = 64
+_TRY = "--send tries it"
 _MENDED = "the daemon puts it back within two seconds; if it does not, its log says why, and restarting it does"
 
 
@@ -41,14 +45,44 @@ class _Branch:
 
 def decide(question: Question, scenes: Mapping[str, Scene], known: Known) -> Trace:
     """The whole answer. Raises `Unseen` for a namespace whose scene is wanted as well."""
-    branches = list(_branches(lambda doubt: _walk(question, scenes, known, doubt)))
-    first = branches[0]
-    other = next((branch for branch in branches if branch.trace.verdict != first.trace.verdict), None)
-    trace = first.trace if other is None else _torn(first.trace, other)
+    backends: dict[tuple[Address, int], int] = {}
+    trace = _settled(question, scenes, known, 0, backends)
+    others = [(address, turn) for (address, _), turn in backends.items() if turn]
+    if others:
+        traces = {address: _settled(question, scenes, known, turn, {}) for address, turn in others}
+        trace = _of_all(trace, traces)
     return _with_findings(trace, scenes, known)
 
 
-def _branches(walk: Callable[[Callable[[str], bool]], Trace]) -> Iterator[_Branch]:
+def _settled(
+    question: Question, scenes: Mapping[str, Scene], known: Known, turn: int, backends: dict[tuple[Address, int], int]
+) -> Trace:
+    """One trace for all ways through what cannot be read; whom balancing may choose goes to `backends`."""
+
+    def walk(doubt: Doubt) -> Trace:
+        walked = Walk(scenes, known, question, doubt, turn, list(question.before))
+        trace = _walk(walked)
+        backends.update(walked.backends)
+        return trace
+
+    branches = list(_branches(walk))
+    first = branches[0]
+    other = next((branch for branch in branches if branch.trace.verdict != first.trace.verdict), None)
+    return first.trace if other is None else _torn(first.trace, other)
+
+
+def _of_all(first: Trace, others: Mapping[Address, Trace]) -> Trace:
+    """Of a virtual address: what is true of each of its backends, else which of them differ."""
+    odd = {address: trace for address, trace in others.items() if trace.verdict != first.verdict}
+    if not odd:
+        return first
+    each = "; ".join(f"by {address}: {trace.told}" for address, trace in odd.items())
+    hop = Hop("", FINDING, each, verdict=DOUBTS)
+    told = f"it depends on the backend: {first.told}; but {each}"
+    return Trace(UNSURE, told, (*first.hops, hop), len(first.hops) + 1, next(iter(odd.values())).remedy)
+
+
+def _branches(walk: Callable[[Doubt], Trace]) -> Iterator[_Branch]:
     """Every way, the one on which nothing unreadable applies first."""
     pending: list[tuple[bool, ...]] = [()]
     for _ in range(MOST_BRANCHES):
@@ -67,8 +101,7 @@ def _branches(walk: Callable[[Callable[[str], bool]], Trace]) -> Iterator[_Branc
         pending += [(*given, *(False for _ in range(at - len(given))), True) for at in fresh]
 
 
-def _walk(question: Question, scenes: Mapping[str, Scene], known: Known, doubt: Callable[[str], bool]) -> Trace:
-    walk = Walk(scenes, known, question, doubt, hops=list(question.before))
+def _walk(walk: Walk) -> Trace:
     try:
         ns, arrived = walk.there()
         return _arrived(walk, ns, arrived)
@@ -111,11 +144,44 @@ def _stopped(walk: Walk, hop: Hop) -> Trace:
 def _departed(walk: Walk, departed: Departed) -> Trace:
     """Out of sight."""
     question, place = walk.question, walk.known.place(departed.ns)
+    if departed.tunnel is not None:
+        return _tunnelled(walk, departed.ns, departed.tunnel)
     told = f"leaves this host by {departed.link} towards {departed.target}"
-    hops = [*walk.hops, *([departed.tunnel] if departed.tunnel else [])]
     hop = Hop(place, LINK, told, verdict=DOUBTS)
     line = f"{question.source} -> {question.target} {told}; what becomes of it there is not seen from here"
-    return Trace(UNSURE, line, (*hops, hop), len(hops) + 1, "--send tries it")
+    return Trace(UNSURE, line, (*walk.hops, hop), len(walk.hops) + 1, _TRY)
+
+
+def _tunnelled(walk: Walk, ns: str, tunnel: Tunnel) -> Trace:
+    """To another node: whether the frame leaves this one, sealed if it must be, and what is heard of the other."""
+    question, node = walk.question, f"node {tunnel.vtep}"
+    network = next((one for one in walk.known.networks if one.home == ns), None)
+    sealed = next((one.sealed for one in walk.known.nodes if one.vtep == tunnel.vtep), "down")
+    if network is not None and network.encrypted:
+        told = f"encryption to {node} is {sealed}"
+        if sealed != "established":
+            return _stopped(walk, Hop("host", LINK, f"{told}, and nothing leaves in clear", "ip xfrm state"))
+        walk.hops.append(Hop("host", LINK, told, "ip xfrm state"))
+    carrier = _walk(_carrier(walk, tunnel))
+    walk.hops += carrier.hops
+    if carrier.verdict == DROPPED:
+        return _stopped(walk, replace(walk.hops.pop(), told=f"the tunnel: {carrier.hops[-1].told}"))
+    if tunnel.owner is not None and tunnel.owner.silent:
+        told = f"{node} has not been heard of for a while: it is down, or the way to it is cut"
+        remedy = "docker node ls; fairlead doctor on that node"
+    else:
+        told = f"{node} is heard, and what it does with the packet is not seen from here"
+        remedy = f"{_TRY}; on {node} `fairlead trace outside {question.destination}` shows the rest"
+    hop = Hop(node, LINK, told, "gossip", DOUBTS, remedy)
+    line = f"{question.source} -> {question.target} leaves this host as it should; {told}"
+    return Trace(UNSURE, line, (*walk.hops, hop), len(walk.hops) + 1, remedy)
+
+
+def _carrier(walk: Walk, tunnel: Tunnel) -> Walk:
+    """The datagram that carries the frame: it comes out of a socket of the host."""
+    port = walk.known.data_port
+    asked = Question("host", str(tunnel.vtep), HOST, tunnel.vtep, "udp", port)
+    return Walk(walk.scenes, walk.known, asked, walk.doubt)
 
 
 def _torn(trace: Trace, other: _Branch) -> Trace:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from fairlead.core.trace.stopping import Departed, Stopped, Unseen
+from fairlead.core.trace.stopping import Departed, Stopped, Tunnel, Unseen
 from fairlead.model.network import Address
 from fairlead.model.scene import ELSEWHERE, Scene, SceneLink, Station
 from fairlead.model.trace import DOUBTS, LINK, Hop, Known, KnownEndpoint
 
 Note = Callable[[Hop], None]
+Judge = Callable[[str, str, str], None]
+"""Asks the rules of a bridge's namespace about a frame from one port to another; raises Stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,13 @@ class Landing:
 
 @dataclass
 class Segments:
-    """`note` takes the hops on the way; `smallest` is the least MTU of the links that were used."""
+    """`note` takes the hops on the way, `judge` asks rules of bridges; `smallest` is the least MTU of the links that
+    were used."""
 
     scenes: Mapping[str, Scene]
     known: Known
     note: Note
+    judge: Judge
     smallest: int = 1 << 16
     _passed: set[tuple[str, str]] = field(default_factory=set)
 
@@ -114,11 +118,12 @@ class Segments:
         """From one bridge, and by ties between bridges to others."""
         self._passed.add((ns, bridge.name))
         if self._holds(ns, bridge.name, target):
-            self._tell_bridge(ns, bridge, entry, bridge.name)
+            self._pass(ns, bridge, entry, "")
             return Landing(ns, bridge.name, bridge.mac)
         for port in self._ports(ns, bridge):
-            if port.kind == "vxlan" and (landing := self._over_vxlan(ns, port, target)) is not None:
-                return landing
+            if port.kind == "vxlan":
+                self._over_vxlan(ns, bridge, entry, port, target)
+                continue
             if port.kind != "veth" or (entry is not None and port.name == entry.name):
                 continue
             landing = self._by_port(ns, bridge, port, entry, target)
@@ -132,7 +137,7 @@ class Segments:
         endpoint = self._believed(ns, port, target)
         if endpoint is not None:
             self._check_isolation(ns, bridge, entry, port)
-            self._tell_bridge(ns, bridge, entry, port.name)
+            self._pass(ns, bridge, entry, port.name)
             return self._at_home(ns, port, endpoint, target)
         if port.peer_ns == ns:  # a tie to another bridge of the same network
             far = self._other_end(ns, port)
@@ -176,13 +181,14 @@ class Segments:
         remedy = "put both on a network whose containers may talk (docker network connect), or publish the port"
         raise Stopped(Hop(self._place(ns), LINK, told, named, remedy=remedy))
 
-    def _tell_bridge(self, ns: str, bridge: SceneLink, entry: SceneLink | None, out: str) -> None:
+    def _pass(self, ns: str, bridge: SceneLink, entry: SceneLink | None, out: str) -> None:
+        """From port to port, or to the bridge itself."""
+        if entry is not None:
+            self.judge(ns, entry.name, out)
         came = f"{entry.name} -> " if entry else ""
         network = next((one for one in self.known.networks if one.link == bridge.name and one.home == ns), None)
         named = f"network {network.name}" if network else "bridge link"
-        self.note(
-            Hop(self._place(ns), LINK, f"{came}{bridge.name}" + (f" -> {out}" if out != bridge.name else ""), named)
-        )
+        self.note(Hop(self._place(ns), LINK, f"{came}{bridge.name}" + (f" -> {out}" if out else ""), named))
 
     def _nobody(self, ns: str, bridge: SceneLink, target: Address) -> Stopped:
         """Nobody answers; somebody who should have is told of."""
@@ -205,14 +211,16 @@ class Segments:
 
     # --- tunnels and links of a physical one ------------------------------------------------------
 
-    def _over_vxlan(self, ns: str, device: SceneLink, target: Address) -> Landing | None:
-        """Answers for `target` are given here; frames to its hardware address go to a node."""
+    def _over_vxlan(
+        self, ns: str, bridge: SceneLink, entry: SceneLink | None, device: SceneLink, target: Address
+    ) -> None:
+        """Answers for `target` are given here; frames to its hardware address go to a node, and out of sight."""
         scene = self.scene(ns)
         mac = next(
             (n.mac for n in scene.neighbours if n.link == device.name and n.address == target and n.permanent), ""
         )
         if not mac:
-            return None
+            return
         station = next((one for one in scene.stations if one.link == device.name and one.mac == mac), None)
         owner = next((one for one in self.known.endpoints if target in one.addresses and one.node), None)
         named = f"{owner.container} on node {owner.node}" if owner else str(target)
@@ -220,7 +228,9 @@ class Segments:
             told = f"{target} has the hardware address {mac}, for which there is no node ({named})"
             raise Stopped(Hop(self._place(ns), LINK, told, f"bridge fdb show dev {device.name}"))
         self._use(ns, device)
-        raise Departed(ns, device.name, target, self._tunnel(ns, device, station, owner))
+        self._pass(ns, bridge, entry, device.name)
+        self.note(self._tunnel(ns, device, station, owner))
+        raise Departed(ns, device.name, target, Tunnel(station.vtep, owner))
 
     def _tunnel(self, ns: str, device: SceneLink, station: Station, owner: KnownEndpoint | None) -> Hop:
         node = f" ({owner.node})" if owner else ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fairlead.model.network import Address
-from fairlead.model.trace import Hop
+from fairlead.model.trace import Hop, KnownEndpoint
 
 
 class Unseen(Exception):  # noqa: N818 - not an error: the walk goes on once this namespace has been looked at
@@ -22,9 +24,17 @@ class Stopped(Exception):  # noqa: N818 - what is asked for, not an error
         self.hop = hop
 
 
-class Departed(Exception):  # noqa: N818 - what is asked for, not an error
-    """The packet leaves this host by a link, towards a neighbour; through a tunnel if there is a `tunnel` hop."""
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """To the node at `vtep`, where `owner` is, if somebody is known to have the address."""
 
-    def __init__(self, ns: str, link: str, target: Address, tunnel: Hop | None = None) -> None:
+    vtep: Address
+    owner: KnownEndpoint | None = None
+
+
+class Departed(Exception):  # noqa: N818 - what is asked for, not an error
+    """The packet leaves this host by a link, towards a neighbour, perhaps through a tunnel."""
+
+    def __init__(self, ns: str, link: str, target: Address, tunnel: Tunnel | None = None) -> None:
         super().__init__(link)
         self.ns, self.link, self.target, self.tunnel = ns, link, target, tunnel

@@ -11,7 +11,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 
-from fairlead.core.firewall.fate import ESTABLISHED, HERE, NEW, NOWHERE, Fate, Flow, Packet, Ruleset, Step, Undo, follow
+from fairlead.core.firewall.fate import (
+    ESTABLISHED,
+    HERE,
+    NEW,
+    NOWHERE,
+    Fate,
+    Flow,
+    Packet,
+    Ruleset,
+    Step,
+    Undo,
+    bridged,
+    follow,
+)
 from fairlead.core.firewall.interpret import Doubt
 from fairlead.core.firewall.packet import ICMP_OF, LOOPBACK_LINK
 from fairlead.core.trace import remedies
@@ -24,6 +37,9 @@ from fairlead.model.scene import Listener, LoadedTable, Scene
 from fairlead.model.trace import ANSWER, ARRIVAL, LINK, ROUTE, RULES, STOPS, Hop, Known, Question
 
 MOST_NAMESPACES = 24
+MOST_TURNS = 1021
+"""How many numbers are tried for the backends of a virtual address: beyond it the slots of some are left out."""
+
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 _NAMES = {6: "tcp", 17: "udp", 132: "sctp"}
 _ECHO, _ECHO_REPLY = {4: 8, 6: 128}, {4: 0, 6: 129}
@@ -50,7 +66,9 @@ class Walk:
     hops: list[Hop] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.segments = Segments(self.scenes, self.known, self._note)
+        self.segments = Segments(self.scenes, self.known, self._note, self._judge)
+        self.backends: dict[tuple[Address, int], int] = {}
+        self._frame: Packet | None = None
         self._state = NEW
         self._translated: dict[str, Translated] = {}
         self._passed = 0
@@ -113,6 +131,8 @@ class Walk:
         way = self._stack(ns).look_up(routed, iif)
         if iif or led.destination != packet.destination:
             self._note(Hop(self._place(ns), ROUTE, f"to {led.destination}: {way.told}", way.where))
+        link = self.scene(ns).links.get(fate.end)
+        self._frame = replace(led, hardware=link.mac if link else "")
         landing = self.segments.across(ns, fate.end, way.next_hop)
         return self._arrive(landing.ns, landing.link, led)
 
@@ -138,10 +158,34 @@ class Walk:
         flow = Flow(port=packet.dport, turn=self.turn, direction="original" if self._state == NEW else "reply")
         rules = Ruleset(*((one.table, one.elements) for one in tables))
         fate = follow(packet, iif, rules, self._stack(ns), self._state, flow, self.doubt, undo)
+        if fate.drawn and self._state == NEW:
+            self._draw(ns, packet, iif, rules, fate)
         self._tell_rules(ns, packet, fate.steps)
         if self._state == NEW and _ends(fate.packet) != _ends(packet):
             self._translated[ns] = Translated(packet, fate.packet)
         return fate
+
+    def _draw(self, ns: str, packet: Packet, iif: str, rules: Ruleset, fate: Fate) -> None:
+        """Everybody whom such a packet may be led to, each with the first number that leads there."""
+        for turn in range(min(fate.drawn, MOST_TURNS)):
+            flow = Flow(port=packet.dport, turn=turn)
+            led = follow(packet, iif, rules, self._stack(ns), self._state, flow, self.doubt).packet
+            self.backends.setdefault((led.destination, led.dport), turn)
+        if len(self.backends) > 1:
+            listed = ", ".join(str(address) for address, _ in self.backends)
+            told = f"{packet.destination} stands for {len(self.backends)} backends: {listed}"
+            self._note(Hop(self._place(ns), RULES, told, "the slots of the virtual address"))
+
+    def _judge(self, ns: str, iif: str, oif: str) -> None:
+        """Rules of bridges, if anybody has made some."""
+        tables = [one for one in self.scene(ns).tables if one.table.family == "bridge"]
+        if not tables or self._frame is None:
+            return
+        rules = Ruleset(*((one.table, one.elements) for one in tables))
+        fate = bridged(self._frame, iif, oif, rules, self._stack(ns), self.doubt)
+        self._tell_rules(ns, self._frame, fate.steps)
+        if fate.verdict != "accept":
+            raise Stopped(self._dropped(ns, fate))
 
     def _tell_rules(self, ns: str, packet: Packet, steps: tuple[Step, ...]) -> None:
         """Those that changed the packet or settled something."""

@@ -40,7 +40,7 @@ LOOK_SECONDS = 0.5
 READY_SECONDS = 1.0
 """Others are told of an endpoint after this long even if this host is not through with it."""
 INHERITANCE_SECONDS = 5.0
-"""How long an earlier life's balancing goes on when no other node is heard."""
+"""How long an earlier life's balancing goes on when others should be there, and none is heard."""
 FIRST_INDEX = 256
 
 _log = logging.getLogger("fairlead.engine.discovery")
@@ -87,7 +87,7 @@ class Discovery:
         self._node = GossipNode(self._sockets, here, self._fabric.entropy, self._hearing.hear)
         if not moved:
             self._outlets.inherit(self._with_sandboxes())
-            self._later("inherited", INHERITANCE_SECONDS, self._outlets.enough)
+            self._later("inherited", INHERITANCE_SECONDS, self._look_whether_alone)
         for network, presence in moved:
             self._announce(network, replace(presence, vtep=data_address))
         for network, presence in self._observed.presences(here):
@@ -282,10 +282,23 @@ class Discovery:
         company = self._node.open and not self._node.alone
         for group in waiting:
             group.joined_at = (group.joined_at or now) if company else None
-            if group.joined_at and (now - group.heard_at >= QUIET_SECONDS or now - group.joined_at >= BUSY_SECONDS):
+            if group.joined_at is None:
+                continue
+            quiet_since = max(group.heard_at, group.joined_at)
+            if now - quiet_since >= QUIET_SECONDS or now - group.joined_at >= BUSY_SECONDS:
                 group.told = True
                 self._outlets.told(group.network.id)
         self._later("told", LOOK_SECONDS, self._look_whether_told)
+
+    def _look_whether_alone(self) -> None:
+        """Others that are heard have their time to tell, and so have the managers to say who there is."""
+        if self._node is None:
+            return
+        listening = not self._node.alone and not all(group.told for group in self._groups.values())
+        if listening or not self._node.open:
+            self._later("inherited", INHERITANCE_SECONDS, self._look_whether_alone)
+        else:
+            self._outlets.enough()
 
     # --- what is shown ----------------------------------------------------------------------------
 
@@ -297,6 +310,11 @@ class Discovery:
         """The services on a network as this node knows them, if it takes part."""
         group = self._groups.get(network_id)
         return shown_services(group, self._indexes) if group else ()
+
+    def silent(self, network_id: str) -> frozenset[str]:
+        """The endpoints on a network whose nodes have not been heard of for a while, by id."""
+        group = self._groups.get(network_id)
+        return frozenset(row.presence.endpoint_id for row in group.view.rows() if row.silent) if group else frozenset()
 
     def report(self) -> Mapping[str, object]:
         """Gossip as it is now, and what was refused of it, for people."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from fairlead.core.drivers import overlay_filter
 from fairlead.core.drivers.overlay_stations import Entry, Stations, announced, entries
@@ -87,6 +87,10 @@ class Remotes:
 
     def vteps_of(self, network_id: str) -> set[Address]:
         return set(self._nodes.get(network_id, ()))
+
+    def presences(self, network_id: str) -> Collection[Presence]:
+        """The endpoints of other nodes that are forwarded to."""
+        return self._of(network_id).presences.values()
 
     def _of(self, network_id: str) -> Stations:
         return self._stations.setdefault(network_id, Stations())

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from fairlead.core.drivers import options
+from fairlead.core.drivers import options, overlay_options
 from fairlead.core.drivers.bridge_options import ICC
 from fairlead.core.drivers.registry import DRIVERS
 from fairlead.core.firewall.elements import change
 from fairlead.engine.fabric.expectation import Expectation
 from fairlead.engine.fabric.fabric import Fabric
-from fairlead.model.network import Network
+from fairlead.model.network import SWARM, Network
 from fairlead.model.plan import ChangeRules, Operation
 from fairlead.model.ruleset import Element
 from fairlead.model.sandbox import INGRESS
-from fairlead.model.trace import Known, KnownEndpoint, KnownNetwork, KnownPort
+from fairlead.model.trace import Known, KnownEndpoint, KnownNetwork, KnownNode, KnownPort
+
+Silent = Callable[[str], Collection[str]]
+"""The endpoints on a network (id) whose nodes have not been heard of for a while, by id."""
 
 
 class Beliefs:
-    def __init__(self, fabric: Fabric) -> None:
-        self._fabric, self._state = fabric, fabric.state
+    def __init__(self, fabric: Fabric, silent: Silent) -> None:
+        self._fabric, self._state, self._silent = fabric, fabric.state, silent
 
     async def known(self, networks: Iterable[str]) -> Known:
         """Everything; what should be in the kernel is looked for as far as it belongs to these networks (ids)."""
+        underlay = self._fabric.host.facts.underlay
         return Known(
+            nodes=tuple(await self._nodes()),
+            data_port=underlay.port if underlay else Known().data_port,
             places=dict(self._places()),
-            endpoints=tuple(self._endpoints()),
+            endpoints=(*self._endpoints(), *self._remotes()),
             networks=tuple(self._network(network) for network in self._networks()),
             ports=tuple(self._ports()),
             missing=tuple(await self._missing([self._state.networks[each] for each in networks])),
@@ -57,7 +63,9 @@ class Beliefs:
 
     def _network(self, network: Network) -> KnownNetwork:
         icc = options.boolean(ICC, network.options.get(ICC, "true"))
-        return KnownNetwork(network.name, network.driver, network.link, self.home(network), icc, network.internal)
+        encrypted = network.scope == SWARM and overlay_options.read(network.options).encrypted
+        home = self.home(network)
+        return KnownNetwork(network.name, network.driver, network.link, home, icc, network.internal, encrypted)
 
     def _endpoints(self) -> Iterator[KnownEndpoint]:
         for endpoint in self._state.endpoints.values():
@@ -74,6 +82,28 @@ class Beliefs:
                     home=self.home(network),
                     mac=endpoint.mac,
                 )
+
+    def _remotes(self) -> Iterator[KnownEndpoint]:
+        """Those of other nodes."""
+        underlay = self._fabric.host.facts.underlay
+        for network in self._networks():
+            silent = self._silent(network.id)
+            for presence in self._fabric.remotes.presences(network.id):
+                if underlay is not None and presence.vtep != underlay.address:
+                    yield KnownEndpoint(
+                        container=presence.name or presence.kind,
+                        network=network.name,
+                        addresses=presence.addresses,
+                        home=self.home(network),
+                        mac=presence.mac,
+                        node=presence.node_id,
+                        vtep=presence.vtep,
+                        silent=presence.endpoint_id in silent,
+                    )
+
+    async def _nodes(self) -> list[KnownNode]:
+        secured = await self._fabric.encryption.of_peers()
+        return [KnownNode(vtep, "established" if each.established else "down") for vtep, each in secured.items()]
 
     def _ports(self) -> Iterator[KnownPort]:
         for endpoint in self._state.endpoints.values():

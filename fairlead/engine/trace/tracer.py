@@ -13,7 +13,7 @@ from fairlead.core.trace.stopping import Unseen
 from fairlead.core.trace.trial import compare
 from fairlead.engine.fabric.fabric import Fabric
 from fairlead.engine.ports import Sights
-from fairlead.engine.trace.beliefs import Beliefs
+from fairlead.engine.trace.beliefs import Beliefs, Silent
 from fairlead.engine.trace.ends import Asked, Ends, NoQuestionError
 from fairlead.model.errors import Invalid
 from fairlead.model.scene import Scene
@@ -21,9 +21,9 @@ from fairlead.model.trace import Known, Question, Trace
 
 
 class Tracer:
-    def __init__(self, fabric: Fabric, sights: Sights) -> None:
+    def __init__(self, fabric: Fabric, sights: Sights, silent: Silent = lambda network_id: ()) -> None:
         self._state, self._sights = fabric.state, sights
-        self._ends, self._beliefs = Ends(fabric, sights), Beliefs(fabric)
+        self._ends, self._beliefs = Ends(fabric, sights), Beliefs(fabric, silent)
 
     async def trace(self, asked: Asked, send: bool = False) -> Trace:
         """The answer; with `send` a packet is really sent and what came of it compared. Raises a Refusal for ends that
