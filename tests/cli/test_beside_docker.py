@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -165,3 +166,17 @@ def test_what_is_open_is_listed(host: Machine) -> None:
         f"{FAIRLEAD} exposure --format '{{{{.Address}}}} {{{{.Port}}}} {{{{.Target}}}}: {{{{.Reach}}}}'"
     ).stdout
     assert "0.0.0.0 8080/tcp web:80: whoever reaches this host" in shown.splitlines()
+
+
+def test_a_trace_says_why_and_its_status_whether(host: Machine) -> None:
+    verdict, tried = host.sh(f"{FAIRLEAD} trace host web --send").stdout.splitlines()[-2:]
+    assert verdict == "host reaches web"
+    assert tried.endswith(": answered")
+    refused = host.sh(f"{FAIRLEAD} trace web host:9", check=False)
+    assert (refused.returncode, "nothing listens there" in refused.stdout) == (1, True)
+    away = host.sh(f"{FAIRLEAD} trace web 192.0.2.1 --port 80 --json", check=False)
+    said = json.loads(away.stdout)
+    assert away.returncode == {"cannot tell": 2, "does not reach": 1}[said["Verdict"]]
+    assert [hop["Number"] for hop in said["Hops"]] == list(range(1, len(said["Hops"]) + 1))
+    nobody = host.sh(f"{FAIRLEAD} trace nobody web", check=False)
+    assert (nobody.returncode, nobody.stderr.strip()) == (1, "Error response from daemon: No such container: nobody")
