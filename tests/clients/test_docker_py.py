@@ -160,6 +160,24 @@ def test_exec_by_the_low_level_client(client: Client) -> None:
     assert b"33 77" in rest_of(terminal)
 
 
+def test_what_nobody_attends_to_goes_on(client: Client) -> None:
+    """A shell that was begun detached keeps its terminal, and a program whose client left has somewhere to write to."""
+    container = top(client, "worker")
+    shell = client.api.exec_create(container.id, "sh", tty=True, stdin=True)["Id"]
+    client.api.exec_start(shell, detach=True, tty=True)
+    client.api.exec_resize(shell, height=33, width=77)
+    lines = "echo ready; until [ -e /go ]; do sleep 0.05; done; yes | head -c 200000; echo done > /said"
+    talker = client.api.exec_create(container.id, ["sh", "-c", lines])["Id"]
+    hearing = raw(client.api.exec_start(talker, socket=True))
+    assert hearing.recv(100)
+    hearing.shutdown(socket.SHUT_RDWR)
+    hearing.close()
+    container.exec_run("touch /go")
+    wait_for(lambda: container.exec_run("cat /said").output == b"done\n", what="the program to end")
+    assert client.api.exec_inspect(talker)["ExitCode"] == 0
+    assert client.api.exec_inspect(shell)["Running"]
+
+
 def test_what_runs_inside_is_seen_and_measured(client: Client) -> None:
     container = top(client, "worker", mem_limit="64m")
     table = container.top()

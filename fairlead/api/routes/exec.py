@@ -58,7 +58,7 @@ class _ExecHandlers:
                 process = await self._execs.start(made, detach=True)
             except StartFailed as failure:
                 raise Invalid(failure.message) from failure
-            process.close()
+            self._execs.let_run(process)
             return empty(200)
         unframed = bool(body.Tty)
 
@@ -81,7 +81,7 @@ class _ExecHandlers:
         try:
             await converse([_copy_outputs(channel, process, unframed)], typing)
         finally:
-            process.close()
+            self._execs.let_run(process)
 
     async def resize(self, request: Request) -> Response:
         await self._execs.resize(request.params["id"], number(request, "h"), number(request, "w"))

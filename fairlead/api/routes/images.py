@@ -76,7 +76,7 @@ class ImageRoutes:
             )
         repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
         wishes = ImportWishes(
-            name=f"{repository}:{tag}" if repository and tag else repository,
+            name=_tagged(repository, tag),
             changes=request.values("changes"),
             message=request.query.get("message", ""),
             platform=request.query.get("platform", ""),
@@ -104,7 +104,7 @@ class ImageRoutes:
 
     async def push(self, request: Request) -> Answer:
         tag = request.query.get("tag", "")
-        name = request.params["name"] + (f":{tag}" if tag else "")
+        name = _tagged(request.params["name"], tag)
         return await _streamed(self._engine.images.push(name, _auth(request)))
 
     async def tag(self, request: Request) -> Answer:
@@ -128,7 +128,7 @@ class ImageRoutes:
         body = request.json(CommitBody) if request.body not in (b"", b"null", b"null\n") else None
         repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
         wishes = CommitWishes(
-            name=f"{repository}:{tag}" if repository and tag else repository,
+            name=_tagged(repository, tag),
             changes=request.values("changes"),
             message=request.query.get("comment", ""),
             author=request.query.get("author", ""),
@@ -162,12 +162,18 @@ class ImageRoutes:
         """One tag or digest, or with neither all tags of the repository."""
         auth, platform = _auth(request), request.query.get("platform", "")
         tag = request.query.get("tag", "")
-        named = f"{name}@{tag}" if is_digest(tag) else f"{name}:{tag}" if tag else name
+        named = f"{name}@{tag}" if is_digest(tag) else _tagged(name, tag)
         images = self._engine.images
         names = [named] if images.names_one(named) else await images.all_tags(named, auth)
         for one in names:
             async for progress in images.pull(one, auth, platform):
                 yield progress
+
+
+def _tagged(name: str, tag: str) -> str:
+    """A tag of its own takes the place of one that the name has."""
+    path, slash, last = name.rpartition("/")
+    return f"{path}{slash}{last.partition(':')[0]}:{tag}" if name and tag else name
 
 
 def _no_search(request: Request) -> Answer:

@@ -22,6 +22,7 @@ _PORT = re.compile(r"(\d+)(?:-(\d+))?(?:/(tcp|udp|sctp))?")
 _VARIABLE = re.compile(
     r"\\(?P<plain>\$)|\$(?P<name>[A-Za-z_]\w*)|\$\{(?P<braced>[A-Za-z_]\w*)(?::(?P<sign>[-+])(?P<word>[^}]*))?\}"
 )
+_CONTINUED = re.compile(r"\\[ \t]*\n")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)")
 _UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _HEALTH_DURATIONS = {
@@ -33,9 +34,11 @@ _HEALTH_DURATIONS = {
 
 
 def apply_changes(config: ImageConfig, lines: Iterable[str]) -> ImageConfig:
-    """Raises `Invalid` naming the instruction that cannot be applied."""
-    for line in lines:
-        config = _apply(config, line)
+    """`lines` are read together, as the lines of a Dockerfile: one may hold several, and one may go on in the next.
+    Raises `Invalid` naming the instruction that cannot be applied."""
+    for line in _CONTINUED.sub("", "\n".join(lines)).splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            config = _apply(config, line)
     return config
 
 

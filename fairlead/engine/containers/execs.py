@@ -51,6 +51,7 @@ class Execs:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._execs: dict[str, Exec] = {}
+        self._unheard: set[asyncio.Task[None]] = set()
 
     def create(self, reference: str, spec: ExecSpec) -> str:
         """Describe an exec; it runs when it is started. Raises Conflict when the container does not run."""
@@ -104,8 +105,19 @@ class Execs:
         try:
             return await asyncio.shield(beginning)
         except asyncio.CancelledError:
-            beginning.add_done_callback(_unheard)
+            beginning.add_done_callback(self._begun_for_nobody)
             raise
+
+    def let_run(self, process: Process) -> None:
+        """Nobody attends to it any more. It goes on all the same: what it writes is read and dropped, and its terminal
+        stays, so that neither stops it."""
+        going = asyncio.get_running_loop().create_task(_run_unheard(process))
+        self._unheard.add(going)
+        going.add_done_callback(self._unheard.discard)
+
+    def _begun_for_nobody(self, beginning: asyncio.Task[Process]) -> None:
+        if not beginning.cancelled() and beginning.exception() is None:
+            self.let_run(beginning.result())
 
     async def _begin(self, made: Exec, container: Container, spec: ExecSpec) -> Process:
         try:
@@ -186,9 +198,22 @@ class Execs:
         self._context.announce(current, action, execID=made.id, **attributes)
 
 
-def _unheard(beginning: asyncio.Task[Process]) -> None:
-    if not beginning.cancelled() and beginning.exception() is None:
-        beginning.result().close()
+async def _run_unheard(process: Process) -> None:
+    with contextlib.suppress(OSError):
+        await process.close_stdin()
+    dropping = [asyncio.ensure_future(_drop(process, stream)) for stream in process.streams]
+    try:
+        await process.wait()
+    finally:
+        for each in dropping:
+            each.cancel()
+        await asyncio.gather(*dropping, return_exceptions=True)
+        process.close()
+
+
+async def _drop(process: Process, stream: int) -> None:
+    while await process.read(stream):
+        pass
 
 
 def _words(spec: ExecSpec) -> str:

@@ -7,32 +7,31 @@ import binascii
 
 import msgspec
 
-from fairlead.model.errors import Invalid, Unsupported
+from fairlead.model.errors import Unsupported
 from fairlead.model.image import RegistryAuth
 
 
 class _Auth(msgspec.Struct):
-    username: str = ""
-    password: str = ""
-    auth: str = ""
-    identitytoken: str = ""
-    registrytoken: str = ""
+    username: str | None = None
+    password: str | None = None
+    auth: str | None = None
+    identitytoken: str | None = None
+    registrytoken: str | None = None
 
 
 def registry_auth(header: str) -> RegistryAuth | None:
-    """`X-Registry-Auth`: base64url of JSON. None when it carries nothing. Raises `Invalid`, and
-    `Unsupported` for a kind of credentials that is of no use here."""
-    if not header:
-        return None
+    """`X-Registry-Auth`: base64url of JSON. None when it carries nothing, or nothing that can be read: as with Docker,
+    some clients send words in it where they have no credentials. Raises `Unsupported` for a kind of credentials that is
+    of no use here."""
     try:
         document = base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)) or b"{}"
         found = msgspec.json.decode(document, type=_Auth | None) or _Auth()
-        username, password = found.username, found.password
+        username, password = found.username or "", found.password or ""
         if found.auth and not username:
             username, _, password = base64.b64decode(found.auth).decode().partition(":")
-    except (binascii.Error, msgspec.DecodeError, ValueError) as error:
-        raise Invalid(f"invalid X-Registry-Auth header: {error}") from error
+    except (binascii.Error, msgspec.DecodeError, ValueError):
+        return None
     if found.registrytoken:
         raise Unsupported("a registrytoken is not supported: give a name and a password, or an identitytoken")
-    auth = RegistryAuth(username, password, found.identitytoken)
+    auth = RegistryAuth(username, password, found.identitytoken or "")
     return auth if auth != RegistryAuth() else None

@@ -49,6 +49,12 @@ def test_instructions(lines: list[str], expected: ImageConfig) -> None:
     assert apply_changes(EMPTY, lines) == expected
 
 
+def test_lines_are_those_of_a_dockerfile() -> None:
+    """Clients send several instructions in one, as Docker lets them."""
+    several = apply_changes(EMPTY, ['EXPOSE 80\nCMD ["a"]', "", "# words", "ENV A=1 \\", "  B=2"])
+    assert several == apply_changes(EMPTY, ["EXPOSE 80", 'CMD ["a"]', "ENV A=1 B=2"])
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

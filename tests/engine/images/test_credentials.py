@@ -8,7 +8,7 @@ import json
 import pytest
 
 from fairlead.engine.images.credentials import registry_auth
-from fairlead.model.errors import Invalid, Unsupported
+from fairlead.model.errors import Unsupported
 from fairlead.model.image import RegistryAuth
 
 
@@ -28,10 +28,14 @@ def test_nobody(nothing: str) -> None:
     assert registry_auth(nothing) is None
 
 
-@pytest.mark.parametrize("broken", ["e30e", base64.urlsafe_b64encode(b"[1]").decode(), header(auth="é")])
-def test_what_cannot_be_read_is_refused(broken: str) -> None:
-    with pytest.raises(Invalid, match="invalid X-Registry-Auth header"):
-        registry_auth(broken)
+@pytest.mark.parametrize("words", ["FOOBAR", "e30e", base64.urlsafe_b64encode(b"[1]").decode(), header(auth="é"), "é"])
+def test_words_that_are_no_credentials_are_nobody_as_docker_has_it(words: str) -> None:
+    assert registry_auth(words) is None
+
+
+def test_what_is_null_is_not_given() -> None:
+    said = json.dumps({"username": "ann", "password": "x", "email": None, "identitytoken": None}).encode()
+    assert registry_auth(base64.urlsafe_b64encode(said).decode()) == RegistryAuth("ann", "x")
 
 
 def test_what_is_of_no_use_is_not_dropped_silently() -> None:
