@@ -33,6 +33,7 @@ from fairlead.model.ruleset import (
     Table,
     Transaction,
     Verdict,
+    VerdictMap,
 )
 
 FAMILY, NAME = "inet", "fairlead-underlay"
@@ -41,10 +42,10 @@ SOURCES = PortBlock(0xF000, 0xF000)
 from its local range, which ends below. By them policies know what is to be encrypted."""
 
 _RAW, _LAST = -300, 300
-_OURS = (InSet((Payload("udp", "dport"),), "ports"), InSet((Payload("vxlan", "vni"),), "vnis"))
-_UNTRACKED = Rule((*_OURS, Notrack()), "not tracked")
-_ENCRYPTED = InSet((Payload("vxlan", "vni"),), "encrypted")
-_SECRET = (InSet((Payload("udp", "dport"),), "ports"), _ENCRYPTED)
+_PORT = InSet((Payload("udp", "dport"),), "ports")
+_VNI = (Payload("vxlan", "vni"),)
+_UNTRACKED = Rule((_PORT, InSet(_VNI, "vnis"), Notrack()), "not tracked")
+_TAKEN, _SECRET = "taken", "secret"
 
 
 def table(features: Collection[str]) -> Table:
@@ -52,17 +53,20 @@ def table(features: Collection[str]) -> Table:
     sets = (
         Set("ports", ("inet_service",)),
         Set("vnis", ("vxlan_id",)),
+        Set("ways", ("vxlan_id",), ("verdict",)),
         Set("encrypted", ("vxlan_id",)),
         Set("peers4", ("ipv4_addr",)),
         Set("peers6", ("ipv6_addr",)),
     )
     esp = "esp" in features
+    into_esp = _in_clear(Rt("ipsec"), esp, _PORT, InSet(_VNI, "encrypted"))
     chains = (
         Chain("arriving", (_UNTRACKED,), "filter", "prerouting", _RAW),
         Chain("leaving", (_UNTRACKED,), "filter", "output", _RAW),
-        Chain("taken", tuple(_taken(esp))),
-        Chain("input", (_rule("one of our networks", *_OURS, Verdict("goto", "taken")),), "filter", "input", _RAW),
-        Chain("postrouting", tuple(_postrouting(esp)), "filter", "postrouting", _LAST),
+        Chain(_TAKEN, tuple(_from_strangers())),
+        Chain(_SECRET, (_in_clear(Meta("ipsec"), esp), *_from_strangers())),
+        Chain("input", (_rule("one of our networks", _PORT, VerdictMap(_VNI, "ways")),), "filter", "input", _RAW),
+        Chain("postrouting", (into_esp,), "filter", "postrouting", _LAST),
     )
     return Table(FAMILY, NAME, sets, chains)
 
@@ -71,17 +75,15 @@ def _rule(comment: str, *statements: Statement) -> Rule:
     return Rule(statements, comment)
 
 
-def _taken(esp: bool) -> Iterator[Rule]:
+def _from_strangers() -> Iterator[Rule]:
     for number, header, peers in ((2, "ip", "peers4"), (10, "ip6", "peers6")):
         stranger = InSet((Payload(header, "saddr"),), peers, negate=True)
         yield _rule("from none of our nodes", Match(Meta("nfproto"), "==", number), stranger, DROP)
-    clear = (Match(Meta("ipsec"), "==", 0),) if esp else ()
-    yield _rule("in clear, and should not be", _ENCRYPTED, *clear, DROP)
 
 
-def _postrouting(esp: bool) -> Iterator[Rule]:
-    clear = (Match(Rt("ipsec"), "==", 0),) if esp else ()
-    yield _rule("in clear, and should not be", *_SECRET, *clear, DROP)
+def _in_clear(ipsec: Meta | Rt, esp: bool, *which: Statement) -> Rule:
+    """`ipsec` says whether a packet comes out of ESP, or goes into it. Without `esp` none does."""
+    return _rule("in clear, and should not be", *which, *((Match(ipsec, "==", 0),) if esp else ()), DROP)
 
 
 def silence(underlay: Underlay) -> AddPolicy:
@@ -96,7 +98,8 @@ def ensure(features: Collection[str]) -> Transaction:
 
 
 def vni_elements(vni: int, encrypted: bool) -> tuple[Element, ...]:
-    return (*((Element("encrypted", (vni,)),) if encrypted else ()), Element("vnis", (vni,)))
+    way = Element("ways", (vni,), Verdict("goto", _SECRET if encrypted else _TAKEN))
+    return (*((Element("encrypted", (vni,)),) if encrypted else ()), way, Element("vnis", (vni,)))
 
 
 def port_element(port: int) -> Element:

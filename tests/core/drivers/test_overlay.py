@@ -62,7 +62,7 @@ def test_the_filters_stand_before_the_first_packet_and_until_after_the_last() ->
     undone = OVERLAY.detach(net, endpoint(on=net), site)
     last = undone.operations[-1]
     assert isinstance(last, ChangeRules)
-    assert {each.set for each in last.transaction.remove} == {"encrypted", "vnis"}
+    assert {each.set for each in last.transaction.remove} == {"encrypted", "vnis", "ways"}
     assert index(undone, DelNamespace) < len(undone.operations) - 1
 
 
