@@ -13,13 +13,13 @@ from fairlead.core.swarm import validate, whereabouts
 from fairlead.core.swarm.identity import parse_token
 from fairlead.engine.one_host import OneHost
 from fairlead.engine.records import decode, encode
+from fairlead.engine.swarm.consensus_trust import files_of
 from fairlead.engine.swarm.founding import chance, founded, taken_over
 from fairlead.engine.swarm.keeper import peer_url
 from fairlead.engine.swarm.membership import Membership
 from fairlead.engine.swarm.messages import JoinAnswer, JoinRequest
 from fairlead.engine.swarm.mirror import Mirror
 from fairlead.engine.swarm.ports import ConsensusStart
-from fairlead.engine.swarm.seat import files_of
 from fairlead.engine.swarm.standing import must_be_outside
 from fairlead.model.errors import Failed, Invalid, NotAllowed, Refusal, Unavailable
 from fairlead.model.swarm.errors import Outdated

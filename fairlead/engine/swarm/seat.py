@@ -10,24 +10,24 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import closing, suppress
-from dataclasses import replace
 
 from fairlead.engine.memory import Memory
 from fairlead.engine.swarm.admission import Admission
+from fairlead.engine.swarm.consensus_trust import ConsensusTrust
 from fairlead.engine.swarm.hands import Hands
 from fairlead.engine.swarm.leader import Leader
 from fairlead.engine.swarm.log_broker import LogBroker
 from fairlead.engine.swarm.logs import Logs
 from fairlead.engine.swarm.manager_node import Manager
 from fairlead.engine.swarm.mirror import Mirror
-from fairlead.engine.swarm.ports import Answerer, Call, ClusterStore, ConsensusFiles, ConsensusStart, Reply
+from fairlead.engine.swarm.ports import Answerer, Call, ClusterStore, ConsensusStart, Reply
 from fairlead.engine.swarm.reign import Decision
 from fairlead.engine.swarm.telling import tell_events
 from fairlead.engine.swarm.writing import write
 from fairlead.model.errors import NotAllowed, NotFound, Unavailable
 from fairlead.model.swarm.cluster import Cluster
 from fairlead.model.swarm.errors import Elsewhere
-from fairlead.model.swarm.identity import Identity, Peer, certificates
+from fairlead.model.swarm.identity import Identity, Peer
 from fairlead.model.swarm.node import MANAGER
 
 LED = frozenset({"session", "beat", "report", "leave", "attach", "detach"})
@@ -38,8 +38,6 @@ ROOM = 20.0
 """Seconds between looks at whether the store has room."""
 GRACE = 8.0
 """Seconds without a majority after which what is known is not told any more."""
-TURN = 4.0
-"""Seconds that a consensus member has to start anew."""
 
 _log = logging.getLogger("fairlead.swarm.seat")
 
@@ -60,7 +58,7 @@ class Seat:
         self._standing: asyncio.Task[None] | None = None
         self._running: list[asyncio.Task[None]] = []
         self._ready = asyncio.Event()
-        self._believed = ""
+        self._trust = ConsensusTrust(hands.consensus, self._place_in_line)
         self._decided = 0.0
 
     @property
@@ -80,7 +78,7 @@ class Seat:
         """Start the consensus member, and take the seat as soon as there is a majority. Raises Failed when the member
         does not start."""
         self._node_id, self._url = identity.peer.node_id, start.peer_url
-        self._believed = start.files.trust
+        self._trust.begin(start.files)
         store = self._hands.seal(await self._hands.consensus.start(start), identity.store_key)
         self._run(self._take(store, identity))
 
@@ -217,33 +215,11 @@ class Seat:
             with suppress(Unavailable):
                 await self._hands.consensus.make_room()
 
-    # --- other papers -------------------------------------------------------------------------
-
     async def renew(self, identity: Identity) -> None:
-        """Show other papers, and believe others. A consensus member reads whom it believes only when it starts, so it
-        goes on with the former root until the change is over: the new certificates are good for that as well. Then
-        managers start theirs anew in turns."""
+        """Show other papers, and believe others."""
         self._hands.listener.renew(identity)
-        files = files_of(identity)
-        await self._hands.consensus.renew(replace(files, trust=self._believed))
-        if files.trust != self._believed and len(certificates(files.trust)) == 1:
-            self._run(self._believe(files))
-
-    async def _believe(self, files: ConsensusFiles) -> None:
-        await asyncio.sleep(TURN * self._place_in_line())
-        with suppress(TimeoutError):
-            async with asyncio.timeout(TURN):
-                await self._all_well()
-        await self._hands.consensus.renew(files)
-        self._believed = files.trust
-
-    async def _all_well(self) -> None:
-        """Returns when every member of the consensus answers."""
-        while True:
-            with suppress(Unavailable):
-                if all(member.healthy for member in await self._hands.consensus.members()):
-                    return
-            await asyncio.sleep(QUIET)
+        if await self._trust.renew(identity):
+            self._run(self._trust.follow(identity))
 
     def _place_in_line(self) -> int:
         """Among the managers by id; the leader comes last."""
@@ -276,12 +252,3 @@ class Seat:
         if of_another or peer.node_id not in snapshot.nodes:
             _log.warning("refused a node that was removed from the swarm", extra={"node": peer.node_id})
             raise NotAllowed(f"node {peer.node_id} was removed from the swarm")
-
-
-def members_of(initial_cluster: str) -> Mapping[str, str]:
-    """ "name=url,name=url" as `ConsensusStart` wants it."""
-    return dict(one.split("=", 1) for one in initial_cluster.split(",") if one)
-
-
-def files_of(identity: Identity) -> ConsensusFiles:
-    return ConsensusFiles(identity.consensus_certificate, identity.consensus_key, identity.trust)

@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from fairlead.engine.ports import Clock
 from fairlead.engine.records import decode, encode
+from fairlead.engine.swarm.consensus_trust import files_of, members_of
 from fairlead.engine.swarm.hands import Hands
 from fairlead.engine.swarm.keeper import peer_url
 from fairlead.engine.swarm.member import Member
 from fairlead.engine.swarm.messages import SeatAnswer, SeatRequest
 from fairlead.engine.swarm.ports import ConsensusStart
-from fairlead.engine.swarm.seat import Seat, files_of, members_of
+from fairlead.engine.swarm.seat import Seat
 from fairlead.model.errors import Unavailable
 from fairlead.model.swarm.identity import Identity
 
