@@ -140,6 +140,21 @@ async def test_stale_entries_of_a_node_that_missed_everything_do_not_survive_its
     assert abc[2].reaches("c", "10.0.1.51")
 
 
+async def test_what_an_earlier_life_has_left_outlives_managers_that_are_slow_to_speak(abc: Town) -> None:
+    """A minute after its start a daemon on a crowded machine knows of nobody yet: half a table turns clients away."""
+    await abc.kill(abc[0])
+    await abc.rise(abc[0])
+    discovery = abc.discovery(abc[0])
+    group = discovery._groups[ATT.id]
+    group.heard_at -= 60
+    discovery._look_whether_alone()
+    assert ATT.id in discovery._outlets._inherited
+    await abc.tell(abc[0])
+    await within(PATIENCE, lambda: group.told)
+    assert len(abc.rows(abc[0])) == 3
+    await within(PATIENCE, lambda: ATT.id not in discovery._outlets._inherited)
+
+
 async def test_connections_outlive_gossip_that_is_lost_on_a_wire_that_is_not(abc: Town) -> None:
     for rule in (
         "add table inet cut",

@@ -45,8 +45,13 @@ class Town:
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def wake(self, node: Node, life: int = 0) -> None:
+    async def wake(self, node: Node) -> None:
         """What the daemon does at its start, and the manager's first news."""
+        await self.rise(node)
+        await self.tell(node)
+
+    async def rise(self, node: Node) -> None:
+        """What the daemon does at its start, before any manager has spoken."""
         actors = Actors(node.overlays, node.fabric.balancing)
         discovery = self.discoveries[node] = Discovery(node.fabric, GossipSockets(node.place), actors)
         discovery.load_state(node.fabric.store.load())
@@ -55,7 +60,6 @@ class Town:
             if network.scope == "swarm":
                 discovery.appeared(endpoint, network)
         await discovery.start(self.name(node), node.address, CLUSTER)
-        await self.tell(node)
 
     async def tell(self, node: Node, *networks: SwarmNetwork) -> None:
         others = [other.address for other in self.nodes if other is not node]
