@@ -233,7 +233,7 @@ async def _settle(engine: Engine, documents: Documents, running: AsyncExitStack)
     await reconcile.complete()
     await engine.overlays.resume()
     await engine.containers.adopt()
-    await engine.fabric.kernel.bury()
+    await engine.fabric.kernel.flush_deletions()
 
 
 def _routes(engine: Engine) -> list[Route]:

@@ -96,7 +96,7 @@ class Kernel(Protocol):
         """Do as much of the plan as possible, in order, and return what failed (teardown)."""
         ...
 
-    async def bury(self) -> None:
+    async def flush_deletions(self) -> None:
         """Returns when every link whose deletion was deferred until now is gone."""
         ...
 

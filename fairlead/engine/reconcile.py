@@ -66,7 +66,7 @@ class Reconcile:
         fabric = self._fabric
         await fabric.host.look()
         await forwarding.turn_on(fabric, self._state.networks.values())
-        await self._bury_dead_sandboxes()
+        await self._remove_dead_sandboxes()
         fabric.claims.restore()
         await self._undo_intents(documents)
         await fabric.kernel.attempt(self._expectation.host_table())
@@ -106,7 +106,7 @@ class Reconcile:
         """Those of sandboxes; what networks have for themselves belongs to the host."""
         return {sandbox.ns for sandbox in self._state.sandboxes.values() if sandbox.ns}
 
-    async def _bury_dead_sandboxes(self) -> None:
+    async def _remove_dead_sandboxes(self) -> None:
         """A reboot takes namespaces away; a crash may leave the sandbox of a container that never ran."""
         existing = set(await self._fabric.namespaces.existing())
         for sandbox in tuple(self._state.sandboxes.values()):

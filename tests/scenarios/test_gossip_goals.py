@@ -63,7 +63,7 @@ def test_loss_buries_nobody() -> None:
     assert result.converged
 
 
-def test_stalls_bury_twenty_times_fewer_than_under_plain_swim() -> None:
+def test_stalls_have_twenty_times_fewer_declared_dead_than_under_plain_swim() -> None:
     ours = run(nodes=60, scenario="pause", pause=0.05, duration=120.0)
     plain = run(nodes=60, scenario="pause", pause=0.05, duration=120.0, plain=True)
     assert plain.false_positives >= 20

@@ -1,9 +1,9 @@
 """Where the endpoints of other nodes are: from what discovery says to forwarding and neighbour entries.
 
 Each endpoint needs one forwarding entry (its hardware address, behind its node) and one neighbour per address; where
-broadcast and multicast are carried, its node is also one of those that get a copy. When two
-nodes claim the same address, as they do for a moment when a container is reborn elsewhere, the one that spoke last has
-it; when that one is gone, the other has it again.
+broadcast and multicast are carried, its node is also one of those that get a copy. When two nodes claim the same
+address, as they do for a moment when a container is replaced elsewhere, the one that spoke last has it;
+when that one is gone, the other has it again.
 
 What is in the kernel is known from what was written there, or was seen there after a restart. Entries that were seen
 and nobody has claimed stay until it is known that everybody has spoken. Each change costs its own entries and no more.

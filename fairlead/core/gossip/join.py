@@ -79,7 +79,7 @@ class Joiner:
         return [seed for seed in self._seeds if seed not in present]
 
     def _lost(self) -> list[Address]:
-        gone = [self._roster.get(name) for name in self._membership.graves]
+        gone = [self._roster.get(name) for name in self._membership.gone]
         return [member.address for member in gone if member is not None and member.status is Status.DEAD]
 
     def rival(self, news: Alive) -> None:

@@ -1,7 +1,7 @@
 """Who is in the cluster: how news about members is judged, spread and refuted.
 
 Every change of the roster goes through here, so the law (`member.precedence`), the events and the broadcasts stay
-together. A member is buried in one of two ways: our own suspicion of it runs out, or we hear that another's did.
+together. A member is declared dead in one of two ways: our own suspicion of it runs out, or we hear that another's did.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fairlead.core.gossip.events import (
     MemberLeft,
     MemberSuspected,
 )
-from fairlead.core.gossip.graves import MemberGraves
+from fairlead.core.gossip.gone import GoneMembers
 from fairlead.core.gossip.member import Member, Status
 from fairlead.core.gossip.roster import Roster
 from fairlead.core.gossip.suspicion import Suspicion
@@ -53,7 +53,7 @@ class Membership:
         self._on_rival = on_rival
         self.awareness = Awareness(turn.config.awareness_max if turn.config.lifeguard else 1)
         self.suspicions: dict[str, Suspicion] = {}
-        self.graves = MemberGraves(turn.config.dead_life)
+        self.gone = GoneMembers(turn.config.dead_life)
 
     # News, from whatever way it came. Each returns whether it was news.
 
@@ -66,12 +66,12 @@ class Membership:
         if _leaps(news, old):
             self._turn.counters.refused("leap")
             return False
-        if old is None and (self.graves.refuses(news) or len(self.roster) >= self._turn.config.max_members):
+        if old is None and (self.gone.refuses(news) or len(self.roster) >= self._turn.config.max_members):
             self._turn.counters.refused("member")
             return False
         member = members.from_alive(news)
-        self._absolve(news.name)
-        self.graves.reopen(news.name)
+        self._clear_suspicion(news.name)
+        self.gone.back(news.name)
         self.roster.put(member)
         self._tell(news.name, news)
         self._report_life(old, member)
@@ -97,7 +97,7 @@ class Membership:
         member = self._news_of(news, Status.DEAD)
         if member is None:
             return False
-        self._bury(member, Status.DEAD, news, here=False)
+        self._declare_gone(member, Status.DEAD, news, here=False)
         return True
 
     def hear_left(self, news: Left) -> bool:
@@ -106,7 +106,7 @@ class Membership:
         member = self._news_of(news, Status.LEFT)
         if member is None:
             return False
-        self._bury(member, Status.LEFT, news, here=False)
+        self._declare_gone(member, Status.LEFT, news, here=False)
         return True
 
     def doubt(self, news: Dead) -> bool:
@@ -145,7 +145,7 @@ class Membership:
         if suspicion is None or member is None or not member.present:
             return
         self._turn.counters.deaths_declared += 1
-        self._bury(member, Status.DEAD, Dead(name, suspicion.epoch, suspicion.incarnation, 0), here=True)
+        self._declare_gone(member, Status.DEAD, Dead(name, suspicion.epoch, suspicion.incarnation, 0), here=True)
 
     def announce(self) -> None:
         """Tells everybody where we are and what we are."""
@@ -174,7 +174,7 @@ class Membership:
 
     def held_of(self, name: str) -> list[Record]:
         """What we hold of a member that claims to be another, or that we had forgotten."""
-        member, last_word = self.roster.get(name), self.graves.last_word(name)
+        member, last_word = self.roster.get(name), self.gone.last_word(name)
         if member is not None:
             return [members.to_alive(member)]
         return [] if last_word is None else [last_word]
@@ -184,14 +184,14 @@ class Membership:
         alive = members.to_alive(member)
         if member.present:
             return [alive]
-        return [alive, self.graves.record(member, self._turn.now)]
+        return [alive, self.gone.record(member, self._turn.now)]
 
     def reap(self) -> list[Member]:
         """Members that have been gone for so long that nobody speaks of them any more."""
-        gone = self.graves.close(self._turn.now)
+        gone = self.gone.expire(self._turn.now)
         reaped = [member for name in gone if (member := self.roster.get(name)) is not None]
         for member in reaped:
-            self.graves.seal(member, self._turn.now)
+            self.gone.silence(member, self._turn.now)
             self.roster.forget(member.name)
         return reaped
 
@@ -233,18 +233,18 @@ class Membership:
             return None
         return member
 
-    def _bury(self, member: Member, status: Status, news: Dead | Left, *, here: bool) -> None:
-        self._absolve(member.name)
-        buried = self.roster.mark(member, status, news.incarnation)
-        self.graves.open(member.name, self._turn.now - news.age)
+    def _declare_gone(self, member: Member, status: Status, news: Dead | Left, *, here: bool) -> None:
+        self._clear_suspicion(member.name)
+        gone = self.roster.mark(member, status, news.incarnation)
+        self.gone.add(member.name, self._turn.now - news.age)
         self._tell(member.name, news)
         if status is Status.LEFT:
-            self._turn.events.append(MemberLeft(buried))
+            self._turn.events.append(MemberLeft(gone))
         elif member.present:
-            self._turn.events.append(MemberFailed(buried, here))
-        self._on_change(member, buried)
+            self._turn.events.append(MemberFailed(gone, here))
+        self._on_change(member, gone)
 
-    def _absolve(self, name: str) -> None:
+    def _clear_suspicion(self, name: str) -> None:
         if self.suspicions.pop(name, None) is not None:
             self._turn.timers.cancel(Timer(SUSPICION, name))
 

@@ -153,13 +153,13 @@ class Tables:
         self._orphans.pop(name, None)
         if name == self._own().name:
             return
-        reborn = old is not None and member.epoch > old.epoch
+        restarted = old is not None and member.epoch > old.epoch
         if member.status is Status.LEFT:
             self._drop_all(name)
-        elif reborn:
+        elif restarted:
             self._fade(name, member.epoch)
         self._show_or_hide(name, was=old is not None and old.present, now=member.present)
-        if reborn or member.status is Status.LEFT:
+        if restarted or member.status is Status.LEFT:
             self._recount_participation(name)
 
     def owner_reaped(self, name: str) -> None:

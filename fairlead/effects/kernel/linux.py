@@ -66,7 +66,7 @@ class LinuxKernel:
         if self._monitors is not None:
             self._monitors[0].gather()
 
-    async def bury(self) -> None:
+    async def flush_deletions(self) -> None:
         """In a thread of its own: plans go on meanwhile."""
         if not self._reaper.at_rest():
             await asyncio.to_thread(self._reaper.reap)

@@ -143,7 +143,7 @@ class SandboxChange:
     async def settled(self, sandbox_id: str) -> None:
         """Returns when no interface of an endpoint that it lost is left in a sandbox."""
         if lost := self._vacated.get(sandbox_id):
-            await self._fabric.kernel.bury()
+            await self._fabric.kernel.flush_deletions()
             if self._vacated.get(sandbox_id) is lost:
                 del self._vacated[sandbox_id]
 

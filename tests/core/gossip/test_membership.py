@@ -22,7 +22,7 @@ def test_a_seed_that_is_not_there_yet_is_tried_again() -> None:
     assert cluster.status("a", "b") == cluster.status("b", "a") == "alive"
 
 
-def test_a_killed_process_is_buried_as_soon_as_its_kernel_refuses_two_of_us() -> None:
+def test_a_killed_process_is_declared_dead_as_soon_as_its_kernel_refuses_two_of_us() -> None:
     cluster = Cluster("abcde")
     cluster.kill("e")
     cluster.run(3.5)
@@ -42,14 +42,14 @@ def test_a_silent_member_gets_the_time_of_a_short_outage() -> None:
     assert all(cluster.status(name, "e") == "alive" for name in "abcde")
 
 
-def test_a_member_that_is_silent_for_longer_is_buried_by_all() -> None:
+def test_a_member_that_is_silent_for_longer_is_declared_dead_by_all() -> None:
     cluster = Cluster("abcde")
     cluster.cut = {"e"}
     cluster.run(9.0)
     assert all(cluster.status(name, "e") == "dead" for name in "abcd")
 
 
-def test_a_buried_member_that_comes_back_refutes_and_returns_to_all() -> None:
+def test_a_member_declared_dead_that_comes_back_refutes_and_returns_to_all() -> None:
     cluster = Cluster("abcde")
     cluster.cut = {"e"}
     cluster.run(9.0)

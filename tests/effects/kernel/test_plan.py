@@ -168,11 +168,11 @@ async def test_attempt_goes_on_and_tells_all_that_failed(kernel: LinuxKernel) ->
     assert link("br1") is None
 
 
-async def test_burying_waits_until_deferred_links_are_gone(kernel: LinuxKernel) -> None:
+async def test_flushing_deletions_waits_until_deferred_links_are_gone(kernel: LinuxKernel) -> None:
     names = [f"br{number}" for number in range(3)]
     await kernel.apply(Plan(tuple(AddBridge(name) for name in names)))
     await kernel.apply(Plan(tuple(DelLink(name, deferred=True) for name in names)))
-    await kernel.bury()
+    await kernel.flush_deletions()
     assert not {link.name for link in await kernel.links()} & set(names)
 
 
