@@ -35,6 +35,12 @@ def test_a_write_reaches_25_quiet_nodes_in_less_than_a_second(seed: int) -> None
     assert result.dissemination_p99_s <= 0.8
 
 
+def test_chance_leaves_nobody_out() -> None:
+    result = run(scenario="writes", writes=5.0, seed=33)
+    assert result.writes > 200
+    assert result.dissemination_max_s <= 0.1
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_under_churn_nine_of_ten_writes_take_less_than_two_seconds_and_none_ten(seed: int) -> None:
     result = run(scenario="churn", duration=120.0, seed=seed)

@@ -68,6 +68,11 @@ class Queue:
         """The scopes of what is waiting."""
         return tuple(self._scopes)
 
+    @property
+    def has_untold(self) -> bool:
+        """Whether a record waits that was sent to nobody yet."""
+        return bool(self._levels[0])
+
     def most_urgent(self) -> Broadcast | None:
         for level in self._levels:
             for broadcast in level.values():

@@ -60,9 +60,11 @@ class Config:
     gossip_burst: int = 4
 
     # Anti-entropy. Every ping carries one digest of all that both nodes should agree on. They compare notes on a
-    # difference when nothing has changed here for `settle` (it may be in flight), or when the last sync is
-    # `sync_interval` old; fruitless syncs back off up to `sync_interval`.
+    # difference when nothing has changed here for `settle` (it may be in flight), when nobody has agreed for
+    # `disagreement`, or when the last sync is `sync_interval` old; fruitless syncs back off up to `sync_interval`.
+    # Under changes without pause, a shorter `disagreement` costs syncs that find only what was in flight.
     settle: float = 0.5
+    disagreement: float = 2.0
     sync_interval: float = 10.0
     sync_patience: float = 5.0
     # Up to so many records learned by one sync are gossiped on; a bigger difference is left to the digests.
@@ -109,6 +111,7 @@ LOCAL = replace(
     suspicion_floor=4.5,
     gossip_interval=0.05,
     settle=0.25,
+    disagreement=1.0,
     sync_interval=5.0,
     reconnect_interval=5.0,
 )
@@ -125,6 +128,7 @@ WAN = replace(
     refused_floor=1.0,
     gossip_interval=0.3,
     settle=1.5,
+    disagreement=6.0,
     sync_interval=30.0,
     sync_patience=15.0,
     reconnect_interval=30.0,

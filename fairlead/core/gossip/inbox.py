@@ -79,7 +79,11 @@ class Inbox:
             if type(message) is Ping and message.target == self._parts.roster.own_name:
                 theirs = message.digest
         # Only now: the packet's own records may have settled the difference.
-        if theirs is not None and theirs != self._parts.holdings.digest_with(member.name):
+        if theirs is None:
+            return
+        if theirs == self._parts.holdings.digest_with(member.name):
+            self._parts.syncer.agree()
+        else:
             self._parts.syncer.disagree(member)
 
     def _ping(self, ping: Ping, member: Member, source: Address) -> None:

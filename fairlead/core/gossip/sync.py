@@ -109,14 +109,21 @@ class Syncer:
         self._busy = False
         self._asked: dict[str | None, int] = {}  # buckets of the sync under way, by network
         self._last = turn.now
+        self._agreed = turn.now
         self._not_before = turn.now
         self._hold = 0.0
 
+    def agree(self) -> None:
+        """A ping's digest is ours."""
+        self._agreed = self._turn.now
+
     def disagree(self, member: Member) -> None:
-        """A ping's digest differs from ours."""
+        """A ping's digest differs from ours. Where something changes all the time, what is in flight looks like this,
+        but somebody agrees now and then; a node that misses something finds nobody who does."""
         turn, config = self._turn, self._turn.config
         quiet = turn.now - turn.changed_at >= config.settle
-        due = turn.now - self._last >= config.sync_interval
+        alone = turn.now - max(self._last, self._agreed) >= config.disagreement
+        due = alone or turn.now - self._last >= config.sync_interval
         if turn.now >= self._not_before and (quiet or due):
             self.start(member.address, self._tables.shared(member.name))
 

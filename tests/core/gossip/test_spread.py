@@ -36,6 +36,19 @@ def test_what_gossip_lost_the_digest_in_a_ping_finds_within_seconds() -> None:
     assert cluster.rows("d") == {"web": b"1"}
 
 
+def test_a_node_that_missed_something_finds_out_while_the_others_keep_writing() -> None:
+    cluster = Cluster("abcd")
+    cluster.join_network("abcd")
+    cluster.cut = {"d"}
+    cluster.write("a", "web", b"1")
+    cluster.run(1.0)
+    cluster.cut = set()
+    for number in range(50):
+        cluster.write("b", f"key{number}", b"v")
+        cluster.run(0.1)
+    assert cluster.rows("d")["web"] == b"1"
+
+
 def test_nodes_that_agree_exchange_nothing_but_probes() -> None:
     cluster = Cluster("abcd")
     cluster.join_network("abcd")
