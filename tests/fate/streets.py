@@ -11,7 +11,6 @@ import select
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
@@ -217,15 +216,3 @@ def _frame(source: str, destination: str, port: int, payload: bytes) -> bytes:
     total = (total & 0xFFFF) + (total >> 16)
     checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
     return ethernet + header[:10] + pack("!H", checksum) + header[12:] + udp
-
-
-@contextmanager
-def named_namespaces(directory: Path) -> Iterator[Path]:
-    """A directory for the files of namespaces; all of them are gone afterwards."""
-    netns.make_private_mount(directory)
-    try:
-        yield directory
-    finally:
-        for path in directory.iterdir():
-            netns.forget_namespace(path)
-        netns.unmount(directory)

@@ -11,11 +11,10 @@ import pytest
 
 from fairlead.core.drivers.links import open_link
 from fairlead.core.firewall.fate import Fate
-from fairlead.effects.kernel.linux import LinuxKernel
-from tests.fate.streets import Arrival, Streets, named_namespaces
+from tests.fate.streets import Arrival, Streets
 from tests.fate.town import UDP, Town
 from tests.fate.traced import Traced
-from tests.support.spaces import host_namespace
+from tests.support.spaces import kernel_of_its_own
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -64,16 +63,13 @@ def probes() -> list[Probe]:
 
 @pytest.fixture
 async def streets(tmp_path: Path) -> AsyncIterator[Streets]:
-    with host_namespace(), named_namespaces(tmp_path / "netns") as directory:
-        kernel = LinuxKernel("fairlead-fate")
-        await kernel.start()
+    async with kernel_of_its_own("fairlead-fate", tmp_path) as (kernel, directory):
         built = Streets(kernel, directory)
         try:
             await built.build()
             yield built
         finally:
             built.close()
-            await kernel.close()
 
 
 def told(town: Town, number: int, probe: Probe) -> tuple[int, Fate]:

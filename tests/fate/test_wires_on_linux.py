@@ -25,8 +25,7 @@ from fairlead.model.network import Network
 from fairlead.model.plan import ChangeRules, Plan
 from fairlead.model.ruleset import Transaction
 from tests.core.drivers.builders import endpoint, network
-from tests.fate.streets import named_namespaces
-from tests.support.spaces import host_namespace
+from tests.support.spaces import kernel_of_its_own
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -89,13 +88,8 @@ class Plot:
 
 @pytest.fixture
 async def plot(tmp_path: Path) -> AsyncIterator[Plot]:
-    with host_namespace(), named_namespaces(tmp_path / "netns") as directory:
-        kernel = LinuxKernel("fairlead")
-        await kernel.start()
-        try:
-            yield Plot(kernel, directory, await kernel.facts())
-        finally:
-            await kernel.close()
+    async with kernel_of_its_own("fairlead", tmp_path) as (kernel, directory):
+        yield Plot(kernel, directory, await kernel.facts())
 
 
 def reaches(sender: str, receiver: str, address: str, within: float = SOON) -> bool:

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.effects.kernel.linux import LinuxKernel
 from fairlead.model.plan import AddRoute, Plan, SetLink
-from tests.fate.streets import named_namespaces
 from tests.scenarios.mesh_world import GATEWAY, INGRESS, NODES, PUBLISHED, TARGET, MeshWorld
 from tests.support.answering import Answer, answerers, ask, ask_by_datagram, connect, read_answer
-from tests.support.spaces import host_namespace
+from tests.support.spaces import kernel_of_its_own
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -24,15 +22,11 @@ Asking = Callable[[str, str, int], Answer]
 
 @pytest.fixture(params=[4, 6], ids=["v4", "v6"])
 async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[MeshWorld]:
-    with host_namespace(), named_namespaces(tmp_path / "netns") as directory, answerers() as served:
-        kernel = LinuxKernel("fairlead-mesh")
-        await kernel.start()
-        built = MeshWorld(kernel, directory, served, request.param)
-        try:
+    async with kernel_of_its_own("fairlead-mesh", tmp_path) as (kernel, directory):
+        with answerers() as served:
+            built = MeshWorld(kernel, directory, served, request.param)
             await built.build()
             yield built
-        finally:
-            await kernel.close()
 
 
 @pytest.mark.parametrize("asking", [ask, ask_by_datagram])

@@ -28,9 +28,8 @@ from fairlead.model.network import Address
 from fairlead.model.plan import AddAddress, AddBridge, AddVeth, ChangeRules, Operation, Plan, SetLink, SetSysctl
 from fairlead.model.ruleset import Transaction
 from tests.effects.kernel.conftest import run
-from tests.fate.streets import named_namespaces
 from tests.support.answering import Answerers, answerers, ask, ask_by_datagram, connect, read_answer
-from tests.support.spaces import host_namespace
+from tests.support.spaces import kernel_of_its_own
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -104,15 +103,11 @@ class Street:
 
 @pytest.fixture(params=[4, 6], ids=["v4", "v6"])
 async def street(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Street]:
-    with host_namespace(), named_namespaces(tmp_path / "netns") as directory, answerers() as served:
-        kernel = LinuxKernel("fairlead-balance")
-        await kernel.start()
-        built = Street(kernel, directory, served, request.param)
-        try:
+    async with kernel_of_its_own("fairlead-balance", tmp_path) as (kernel, directory):
+        with answerers() as served:
+            built = Street(kernel, directory, served, request.param)
             await built.build()
             yield built
-        finally:
-            await kernel.close()
 
 
 async def test_backends_take_turns_and_see_the_client(street: Street) -> None:

@@ -14,12 +14,10 @@ import pytest
 from fairlead.core.balance.servers import PATIENCE, SERVED, Servers, whole
 from fairlead.core.balance.service import LEAST, SOURCE, VirtualService
 from fairlead.core.balance.virtual import sandbox_table
-from fairlead.effects.kernel.linux import LinuxKernel
 from fairlead.effects.kernel.places import Place
 from fairlead.model.network import Address
 from fairlead.model.plan import Plan
 from fairlead.model.ruleset import Transaction
-from tests.fate.streets import named_namespaces
 from tests.scenarios.test_virtual_addresses import (
     BACKENDS,
     NUMBERS,
@@ -35,7 +33,7 @@ from tests.scenarios.test_virtual_addresses import (
     test_who_leaves_keeps_connections_and_gets_no_new_ones,
 )
 from tests.support.answering import answerers, ask, ask_by_datagram, read_answer
-from tests.support.spaces import host_namespace
+from tests.support.spaces import kernel_of_its_own
 
 pytestmark = pytest.mark.stock_kernel
 
@@ -75,17 +73,13 @@ class ServedStreet(Street):
 
 @pytest.fixture
 async def street(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[ServedStreet]:
-    with host_namespace(), named_namespaces(tmp_path / "netns") as directory, answerers() as served:
-        kernel = LinuxKernel("fairlead-ipvs")
-        await kernel.start()
-        built = ServedStreet(kernel, directory, served, getattr(request, "param", 4))
-        built.features = (await kernel.facts()).features
-        built.servers = Servers(built.features, set())
-        try:
+    async with kernel_of_its_own("fairlead-ipvs", tmp_path) as (kernel, directory):
+        with answerers() as served:
+            built = ServedStreet(kernel, directory, served, getattr(request, "param", 4))
+            built.features = (await kernel.facts()).features
+            built.servers = Servers(built.features, set())
             await built.build()
             yield built
-        finally:
-            await kernel.close()
 
 
 async def test_the_probe_finds_what_this_kernel_has(street: ServedStreet) -> None:
