@@ -22,8 +22,9 @@ stop:
 test: setup
 	@packaging/test.sh
 
-# Swarms of many daemons that are killed, cut and mended for minutes.
+# Properties with other examples each time; swarms of many daemons that are killed, cut and mended for minutes.
 test-long: setup
+	@$(PYTHON) -m pytest -q --hypothesis-profile=explore tests/core tests/model tests/api tests/properties
 	@$(PYTHON) -m pytest -q --durations=15 -m long
 
 # The tests that need IPVS, XFRM, 802.1q, ipvlan or netem, on Debian's stock kernel under emulation.
