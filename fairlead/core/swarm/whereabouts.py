@@ -63,6 +63,7 @@ def advertised(text: str, listen: str, held: Held, own: Iterable[Subnet]) -> str
         address = _resolved(host, held, BAD_ADVERTISE)
         if address.is_unspecified:
             raise Invalid(BAD_ADVERTISE)
+        _require_own(address, held, "advertise")
         return joined(str(address), port or listen_port)
     if not ip_address(listen_host).is_unspecified:
         return listen
@@ -76,6 +77,7 @@ def data_path(text: str, held: Held) -> str:
     address = _resolved(text, held, BAD_DATA_PATH)
     if address.is_unspecified:
         raise Invalid(BAD_DATA_PATH)
+    _require_own(address, held, "data path")
     return str(address)
 
 
@@ -112,6 +114,16 @@ def _several(where: str) -> str:
 
 def _global(address: Address) -> bool:
     return not (address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast)
+
+
+def _require_own(address: Address, held: Held, what: str) -> None:
+    """Consensus, gossip and VXLAN have their sockets at the very address that others send to."""
+    if not address.is_loopback and all(address != own for _, own in held):
+        has = ", ".join(str(own) for _, own in held if _global(own)) or "none"
+        raise Invalid(
+            f"{what} address {address} is not an address of this host (it has {has}): "
+            "a node behind address translation is not supported"
+        )
 
 
 def _resolved(host: str, held: Held, complaint: str) -> Address:

@@ -21,6 +21,7 @@ LOCAL = ("eth0", ip_address("fe80::1"))
 GLOBAL = ("eth0", ip_address("2001:db8::1"))
 BRIDGE, BRIDGED = ("docker0", ip_address("172.17.0.1")), ip_network("172.17.0.0/16")
 HOST = [*LO, ETH0, LOCAL, BRIDGE]
+Resolve = Callable[[str], str]
 
 
 @pytest.mark.parametrize(
@@ -59,9 +60,24 @@ def test_an_interface_with_several_addresses_stands_for_none() -> None:
         listening("eth0", [ETH0, SECOND])
 
 
-def test_what_is_advertised_need_not_be_of_this_host() -> None:
-    assert advertised("203.0.113.9", "0.0.0.0:2400", HOST, []) == "203.0.113.9:2400"
-    assert advertised("203.0.113.9:1", "0.0.0.0:2400", HOST, []) == "203.0.113.9:1"
+def test_a_port_may_be_advertised_that_is_not_listened_on() -> None:
+    assert advertised("192.168.50.11", "0.0.0.0:2400", HOST, []) == "192.168.50.11:2400"
+    assert advertised("192.168.50.11:1", "0.0.0.0:2400", HOST, []) == "192.168.50.11:1"
+    assert advertised("127.0.0.2", "0.0.0.0:2400", HOST, []) == "127.0.0.2:2400"
+
+
+@pytest.mark.parametrize(
+    ("resolve", "what"),
+    [
+        (lambda text: advertised(text, "0.0.0.0:2377", HOST, []), "advertise"),
+        (lambda text: data_path(text, HOST), "data path"),
+    ],
+)
+def test_an_address_that_others_send_to_is_of_this_host(resolve: Resolve, what: str) -> None:
+    with pytest.raises(
+        Invalid, match=f"^{what} address 203.0.113.9 is not an address of this host .it has 192.168.50.11"
+    ):
+        resolve("203.0.113.9")
 
 
 def test_the_address_that_is_listened_on_is_advertised() -> None:
@@ -97,9 +113,6 @@ def test_a_host_with_no_single_address_is_asked_to_choose(held: list[tuple[str, 
     with pytest.raises(Unavailable) as raised:
         only_address(held, [BRIDGED])  # type: ignore[arg-type]
     assert raised.value.message == refusal
-
-
-Resolve = Callable[[str], str]
 
 
 @pytest.mark.parametrize(
