@@ -29,7 +29,7 @@ async def test_who_is_called_off_goes_at_once_though_no_majority_answers(alone: 
     began = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
         await committing
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1, "an attempt lasts 1.5 s"
     alone.resume()
     await alone.store.commit([task("t2")])
 

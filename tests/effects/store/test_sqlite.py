@@ -93,7 +93,7 @@ async def test_the_disk_may_be_asked_about_when_it_is_done(tmp_path: Path) -> No
     store = SqliteStore(tmp_path / "state.db")
     durable = await store.write([Put("network", "a", b"1")])
     await store.commit([Put("network", "b", b"1")])
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(20):
         await durable
     store.close()
 

@@ -47,40 +47,40 @@ async def test_containers_of_all_hosts_resolve_and_reach_each_other(abc: Town) -
 
 async def test_a_container_that_stops_or_leaves_is_unknown_everywhere(abc: Town) -> None:
     await abc[1].stop("b")
-    await within(1, lambda: not abc.resolve(abc[0], "a", "b") and not abc.resolve(abc[2], "c", "b"))
+    await within(PATIENCE, lambda: not abc.resolve(abc[0], "a", "b") and not abc.resolve(abc[2], "c", "b"))
     await abc[2].disconnect("att", "c")
-    await within(1, lambda: not abc.resolve(abc[0], "a", "c"))
+    await within(PATIENCE, lambda: not abc.resolve(abc[0], "a", "c"))
     assert abc.rows(abc[2]) == set(), "who has left a network keeps nothing of it"
     await abc[2].connect("att", "c", ipv4="10.0.1.33")
-    await within(1, lambda: abc.resolve(abc[0], "a", "c") == {"10.0.1.33"})
-    await within(1, lambda: abc.resolve(abc[2], "c", "a") == {"10.0.1.11"})
+    await within(PATIENCE, lambda: abc.resolve(abc[0], "a", "c") == {"10.0.1.33"})
+    await within(PATIENCE, lambda: abc.resolve(abc[2], "c", "a") == {"10.0.1.11"})
 
 
 async def test_a_renamed_container_answers_to_its_new_name_on_other_hosts(abc: Town) -> None:
     await abc[1].rename("b", "bee")
-    await within(1, lambda: abc.resolve(abc[0], "a", "bee") == {"10.0.1.12"})
+    await within(PATIENCE, lambda: abc.resolve(abc[0], "a", "bee") == {"10.0.1.12"})
     assert not abc.resolve(abc[0], "a", "b")
 
 
 async def test_one_name_on_two_hosts_is_both(abc: Town) -> None:
     for node, address in zip(abc.nodes[1:], ("10.0.1.21", "10.0.1.22"), strict=True):
         await node.put("twin", att=address)
-    await within(1, lambda: abc.resolve(abc[0], "a", "twin") == {"10.0.1.21", "10.0.1.22"})
+    await within(PATIENCE, lambda: abc.resolve(abc[0], "a", "twin") == {"10.0.1.21", "10.0.1.22"})
 
 
 async def test_a_service_is_one_address_while_its_tasks_come_and_go(abc: Town) -> None:
     one, two = abc.task(abc[1], "web", 1, "10.0.1.41"), abc.task(abc[2], "web", 2, "10.0.1.42")
     await abc.discovery(abc[1]).announce(ATT.id, replace(one, serving=False))
     await abc.discovery(abc[2]).announce(ATT.id, two)
-    await within(1, lambda: abc.resolve(abc[0], "a", "tasks.web") == {"10.0.1.42"})
+    await within(PATIENCE, lambda: abc.resolve(abc[0], "a", "tasks.web") == {"10.0.1.42"})
     await abc.discovery(abc[1]).announce(ATT.id, one)
-    await within(1, lambda: abc.resolve(abc[0], "a", "tasks.web") == {"10.0.1.41", "10.0.1.42"})
+    await within(PATIENCE, lambda: abc.resolve(abc[0], "a", "tasks.web") == {"10.0.1.41", "10.0.1.42"})
     assert abc.resolve(abc[0], "a", "web") == {"10.0.1.2"}
     assert abc.resolve(abc[0], "a", "2.1.0.10.in-addr.arpa", "PTR") == {"web.att."}
     await abc.discovery(abc[2]).withdraw(ATT.id, two.endpoint_id)
-    await within(1, lambda: abc.resolve(abc[0], "a", "tasks.web") == {"10.0.1.41"})
+    await within(PATIENCE, lambda: abc.resolve(abc[0], "a", "tasks.web") == {"10.0.1.41"})
     await abc.discovery(abc[1]).withdraw(ATT.id, one.endpoint_id)
-    await within(1, lambda: not abc.resolve(abc[0], "a", "web"))
+    await within(PATIENCE, lambda: not abc.resolve(abc[0], "a", "web"))
 
 
 async def test_who_serves_no_more_is_heeded_when_nobody_is_sent_to_it_any_more(abc: Town) -> None:
@@ -89,7 +89,7 @@ async def test_who_serves_no_more_is_heeded_when_nobody_is_sent_to_it_any_more(a
     await abc.discovery(abc[2]).announce(ATT.id, two)
     everybody = [(abc[number], "abc"[number]) for number in range(3)]
     for node, me in everybody:
-        await within(1, lambda node=node, me=me: len(abc.resolve(node, me, "tasks.web")) == 2)  # type: ignore[misc]
+        await within(PATIENCE, lambda node=node, me=me: len(abc.resolve(node, me, "tasks.web")) == 2)  # type: ignore[misc]
     await abc.discovery(abc[1]).announce(ATT.id, replace(one, serving=False))
     assert await abc.discovery(abc[1]).heeded(ATT.id, one.endpoint_id, PATIENCE)
     for node, me in everybody:
@@ -99,7 +99,7 @@ async def test_who_serves_no_more_is_heeded_when_nobody_is_sent_to_it_any_more(a
 async def test_who_cannot_be_reached_is_waited_for_a_while_and_who_is_gone_is_not(abc: Town) -> None:
     one = abc.task(abc[1], "web", 1, "10.0.1.41")
     await abc.discovery(abc[1]).announce(ATT.id, one)
-    await within(1, lambda: abc.resolve(abc[2], "c", "tasks.web"))
+    await within(PATIENCE, lambda: abc.resolve(abc[2], "c", "tasks.web"))
     abc.cut(abc[2])
     await abc.discovery(abc[1]).announce(ATT.id, replace(one, serving=False))
     assert not await abc.discovery(abc[1]).heeded(ATT.id, one.endpoint_id, 0.3)
@@ -108,17 +108,17 @@ async def test_who_cannot_be_reached_is_waited_for_a_while_and_who_is_gone_is_no
 
 async def test_a_killed_node_leaves_names_at_once_and_forwarding_never(abc: Town) -> None:
     await abc.kill(abc[2])
-    await within(4, lambda: not abc.resolve(abc[0], "a", "c") and not abc.resolve(abc[1], "b", "c"))
+    await within(PATIENCE, lambda: not abc.resolve(abc[0], "a", "c") and not abc.resolve(abc[1], "b", "c"))
     await abc[0].overlays.settled()
     assert abc[0].reaches("a", "10.0.1.13"), "its container still runs"
     await abc.wake(abc[2])
-    await within(0.5, lambda: abc.resolve(abc[0], "a", "c") == {"10.0.1.13"})
-    await within(0.5, lambda: abc.resolve(abc[2], "c", "a") == {"10.0.1.11"})
+    await within(PATIENCE, lambda: abc.resolve(abc[0], "a", "c") == {"10.0.1.13"})
+    await within(PATIENCE, lambda: abc.resolve(abc[2], "c", "a") == {"10.0.1.11"})
 
 
 async def test_a_node_that_leaves_the_swarm_is_forgotten_at_once(abc: Town) -> None:
     await abc.discoveries.pop(abc[2]).stop()
-    await within(1, lambda: len(abc.rows(abc[0])) == len(abc.rows(abc[1])) == 2)
+    await within(PATIENCE, lambda: len(abc.rows(abc[0])) == len(abc.rows(abc[1])) == 2)
 
 
 async def test_stale_entries_of_a_node_that_missed_everything_do_not_survive_its_return(abc: Town) -> None:
@@ -168,7 +168,7 @@ async def test_connections_outlive_gossip_that_is_lost_on_a_wire_that_is_not(abc
     assert abc[2].reaches("c", "10.0.1.11")
     run("nft", "delete table inet cut", ns=abc[2].place)
     await abc.agree(5)
-    await within(1, lambda: abc.resolve(abc[0], "a", "c") == {"10.0.1.13"})
+    await within(PATIENCE, lambda: abc.resolve(abc[0], "a", "c") == {"10.0.1.13"})
 
 
 async def test_a_partition_heals_without_a_trace(abc: Town) -> None:
@@ -178,7 +178,7 @@ async def test_a_partition_heals_without_a_trace(abc: Town) -> None:
     abc.heal(abc[1])
     await abc.agree(5)
     assert abc.rows(abc[0]) == before
-    await within(1, lambda: abc.resolve(abc[0], "a", "b") == {"10.0.1.12"})
+    await within(PATIENCE, lambda: abc.resolve(abc[0], "a", "b") == {"10.0.1.12"})
     assert abc.resolve(abc[1], "b", "c") == {"10.0.1.13"}
 
 
@@ -197,7 +197,7 @@ async def test_rows_that_cannot_be_are_refused_and_counted(abc: Town) -> None:
     }.items():
         liar._node.set_entry(ATT.id, TABLE, key, value, asyncio.get_running_loop().time())
     liar._turn()
-    await within(2, lambda: sum(abc.discovery(abc[0])._hearing.refused.values()) == 4)
+    await within(PATIENCE, lambda: sum(abc.discovery(abc[0])._hearing.refused.values()) == 4)
     assert set(abc.discovery(abc[0])._hearing.refused) <= {"shape", "size", "owner"}
     assert len(abc.rows(abc[0])) == 3
     assert not abc.resolve(abc[0], "a", "web")
@@ -206,7 +206,7 @@ async def test_rows_that_cannot_be_are_refused_and_counted(abc: Town) -> None:
 async def test_nobody_steals_an_address_that_a_local_container_has(abc: Town) -> None:
     thief = replace(abc.task(abc[2], "evil", 1, "10.0.1.11"), mac=abc[0].endpoint("a", "att").mac)
     await abc.discovery(abc[2]).announce(ATT.id, thief)
-    await within(1, lambda: any(endpoint == "evil1" for endpoint, _ in abc.rows(abc[0])))
+    await within(PATIENCE, lambda: any(endpoint == "evil1" for endpoint, _ in abc.rows(abc[0])))
     assert not abc.resolve(abc[0], "a", "tasks.evil")
     assert abc.resolve(abc[0], "a", "a") == {"10.0.1.11"}
 
@@ -265,7 +265,7 @@ async def test_a_task_s_container_is_left_to_whoever_runs_it(three: Town) -> Non
 async def test_inspect_shows_nodes_and_services(abc: Town) -> None:
     await abc.discovery(abc[1]).announce(ATT.id, abc.task(abc[1], "web", 1, "10.0.1.41"))
     shown = abc.discovery(abc[0])
-    await within(1, lambda: len(shown.services(ATT.id)) == 2)
+    await within(PATIENCE, lambda: len(shown.services(ATT.id)) == 2)
     assert [peer.address for peer in shown.peers(ATT.id)] == [str(node.address) for node in abc.nodes]
     loose, web = shown.services(ATT.id)
     assert [(task.name, task.address, task.host) for task in loose.tasks] == [
