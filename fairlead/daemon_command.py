@@ -22,7 +22,7 @@ def _option(setting: Setting) -> click.Option:
 
 
 def _daemon(config_file: str, validate: bool, **flags: object) -> None:
-    """Run the engine on this host."""
+    """Run the engine on this host"""
     given = {key.replace("_", "-"): value for key, value in flags.items() if value not in (None, ())}
     path = Path(config_file or configuration.DEFAULT_FILE)
     try:

@@ -33,20 +33,34 @@ SHARE = Share()
 
 @click.group()
 def sim() -> None:
-    """Simulate a cluster on virtual time."""
+    """Simulate clusters on virtual time"""
 
 
 @sim.command()
 @click.option("--nodes", type=click.IntRange(2, 65_535), default=25, show_default=True, help="Hosts in the cluster.")
-@click.option("--scenario", type=click.Choice(SCENARIOS), default="quiet", show_default=True, help="What happens.")
+@click.option(
+    "--scenario", type=click.Choice(SCENARIOS), default="quiet", show_default=True, help="What happens to the hosts."
+)
 @click.option("--duration", type=click.FloatRange(1), default=60.0, show_default=True, help="Virtual seconds.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Names the history: equal seeds, equal runs.")
-@click.option("--profile", type=click.Choice(sorted(PROFILES)), default="lan", show_default=True, help="Constants.")
-@click.option("--latency", type=click.Choice(sorted(MODELS)), default="lan", show_default=True, help="Delay model.")
+@click.option(
+    "--profile",
+    type=click.Choice(sorted(PROFILES)),
+    default="lan",
+    show_default=True,
+    help="Timeouts and rates of the protocol.",
+)
+@click.option(
+    "--latency",
+    type=click.Choice(sorted(MODELS)),
+    default="lan",
+    show_default=True,
+    help="Model of the network's delays.",
+)
 @click.option("--loss", type=SHARE, help="Share of packets lost, as in 5%.")
 @click.option("--duplication", type=SHARE, help="Share of packets that arrive twice.")
 @click.option("--reordering", type=SHARE, help="Share of packets that arrive late.")
-@click.option("--skew", type=click.FloatRange(0), help="Clocks differ by up to so many seconds.")
+@click.option("--skew", type=click.FloatRange(0), help="Clocks differ by up to this many seconds.")
 @click.option("--writes", type=click.FloatRange(0), help="Table writes per second in the cluster.")
 @click.option("--churn", type=SHARE, help="Share of hosts restarted per minute.")
 @click.option("--crash", type=click.IntRange(0), help="Hosts that fail for good.")
@@ -61,7 +75,7 @@ def sim() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--plot", type=click.Path(file_okay=False, path_type=Path), help="Write SVG plots into this folder.")
 def gossip(as_json: bool, plot: Path | None, partition: str | None, **options: object) -> None:
-    """Run the gossip control plane in a simulated network and measure it."""
+    """Measure the gossip control plane in a simulated network."""
     chosen = with_scenario(options)
     if partition is not None:
         try:
@@ -97,7 +111,7 @@ def _without_collector() -> Iterator[None]:
 @click.argument("script", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--rewrite", "in_place", is_flag=True, help="Write what it prints back into the file.")
 def play(script: Path, in_place: bool) -> None:
-    """Perform a text of commands, each followed by what it prints."""
+    """Run a script of commands, each followed by what it prints."""
     from fairlead.sim.gossip.play import PlayError, rewrite
 
     try:
@@ -116,7 +130,7 @@ def play(script: Path, in_place: bool) -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="Names the history: equal seeds, equal runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def swarm(nodes: int, tasks: int, seed: int, as_json: bool) -> None:
-    """Run the loops of a swarm and measure what changes cost."""
+    """Measure what changes of a swarm cost its leader."""
     from fairlead.sim.swarm.run import simulate as simulate_swarm
     from fairlead.sim.swarm.table import print_table
 
