@@ -27,7 +27,7 @@ echo "Hello from $(hostname), to $REMOTE_ADDR."
 [ -z "${BACKEND:-}" ] || echo "$BACKEND says: $(timeout 2 wget -q -O - "http://$BACKEND/")"
 CGI
     chmod +x "$root/www/cgi-bin/index.cgi"
-    tar -C "$root" -c . | "$fairlead" import -c 'CMD ["httpd", "-f", "-p", "[::]:80", "-h", "/www"]' -c 'EXPOSE 80' - demo:latest >/dev/null
+    tar -C "$root" -c . | "$fairlead" import -c 'CMD ["httpd", "-f", "-p", "[::]:80", "-h", "/www"]' -c 'EXPOSE 80' -c 'STOPSIGNAL SIGKILL' - demo:latest >/dev/null
     rm -rf "$root"
 }
 
