@@ -109,7 +109,8 @@ class Hop:
 class Question:
     """A packet that `source` would send: from the namespace `ns`, or where `outside` is set arriving there from the
     physical network. `address` is what it is sent from, None for what the routes say. `goal` is the namespace where it
-    should end, None for wherever the address is. `before` are hops that came before the first packet (names)."""
+    should end, None for wherever the address is. `before` are hops that came before the first packet (names), and with
+    `resolver` they are what the sandbox's resolver says."""
 
     source: str
     target: str
@@ -121,6 +122,7 @@ class Question:
     address: Address | None = None
     goal: str | None = None
     before: tuple[Hop, ...] = ()
+    resolver: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,4 +179,4 @@ def test_a_trace_says_why_and_its_status_whether(host: Machine) -> None:
     assert away.returncode == {"cannot tell": 2, "does not reach": 1}[said["Verdict"]]
     assert [hop["Number"] for hop in said["Hops"]] == list(range(1, len(said["Hops"]) + 1))
     nobody = host.sh(f"{FAIRLEAD} trace nobody web", check=False)
-    assert (nobody.returncode, nobody.stderr.strip()) == (1, "Error response from daemon: No such container: nobody")
+    assert (nobody.returncode, nobody.stderr.strip()) == (2, "Error response from daemon: No such container: nobody")

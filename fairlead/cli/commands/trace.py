@@ -1,7 +1,7 @@
 """`fairlead trace`: why one end reaches another or does not, hop by hop.
 
 It changes nothing. The exit status is 0 when the packet arrives and its answer returns, 1 when not, 2 when it cannot be
-told from here.
+told from here, or there is no such container.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import click
 
 from fairlead.cli.client import Client
 from fairlead.cli.command import command, pass_client
+from fairlead.cli.faults import Fault
 from fairlead.cli.fields import Json, number, objects, text
 
 STATUS = {"reaches": 0, "does not reach": 1}
@@ -33,7 +34,10 @@ def trace(client: Client, source: str, target: str, proto: str, port: int, send:
     """FROM is a container, `host`, or `outside[:ADDRESS]`; TO a container, a name, an address, or `host`, with or
     without `:PORT`."""
     query: dict[str, str | int | bool | list[str] | None] = {"from": source, "to": target, "proto": proto, "port": port}
-    found = client.get_object("/fairlead/trace", {**query, "send": send})
+    try:
+        found = client.get_object("/fairlead/trace", {**query, "send": send})
+    except Fault as fault:
+        raise Fault(fault.text, CANNOT_TELL) from fault
     click.echo(json.dumps(found, indent=4) if as_json else "\n".join(lines(found)))
     sys.exit(STATUS.get(text(found, "Verdict"), CANNOT_TELL))
 

@@ -103,6 +103,8 @@ def _branches(walk: Callable[[Doubt], Trace]) -> Iterator[_Branch]:
 
 def _walk(walk: Walk) -> Trace:
     try:
+        if walk.question.resolver:
+            walk.check_resolver()
         ns, arrived = walk.there()
         return _arrived(walk, ns, arrived)
     except Stopped as stopped:

@@ -27,6 +27,7 @@ from fairlead.core.firewall.fate import (
 )
 from fairlead.core.firewall.interpret import Doubt
 from fairlead.core.firewall.packet import ICMP_OF, LOOPBACK_LINK
+from fairlead.core.firewall.sandbox import RESOLVER
 from fairlead.core.trace import remedies
 from fairlead.core.trace.segment import Segments
 from fairlead.core.trace.stack import KernelStack
@@ -34,7 +35,7 @@ from fairlead.core.trace.stopping import Stopped
 from fairlead.model.network import Address
 from fairlead.model.plan import HOST
 from fairlead.model.scene import Listener, LoadedTable, Scene
-from fairlead.model.trace import ANSWER, ARRIVAL, LINK, ROUTE, RULES, STOPS, Hop, Known, Question
+from fairlead.model.trace import ANSWER, ARRIVAL, LINK, NAME, ROUTE, RULES, STOPS, Hop, Known, Question
 
 MOST_NAMESPACES = 24
 MOST_TURNS = 1021
@@ -83,6 +84,22 @@ class Walk:
             packet, iif = self._from_outside()
             return self._arrive(asked.ns, iif, packet)
         return self._leave(asked.ns, _packet(asked, asked.address or _unspecified(asked.destination)))
+
+    def check_resolver(self) -> None:
+        """Whether a question for a name would come to the daemon's socket. Raises Stopped."""
+        ns = self.question.ns
+        asked = Packet(RESOLVER, RESOLVER, PROTOCOLS["udp"], 40000, 53)
+        self._quiet = True
+        fate = self._fate(ns, asked, "")
+        self._quiet = False
+        heard = any(
+            one.protocol == "udp" and one.port == fate.packet.dport and _takes(one, RESOLVER)
+            for one in self.scene(ns).listeners
+        )
+        if not fate.arrives or not heard:
+            told = f"nothing answers at {RESOLVER}:53: names are not resolved"
+            remedy = f"docker restart {self._place(ns)}"
+            raise Stopped(Hop(self._place(ns), NAME, told, "table netdev fairlead; ss -lun", remedy=remedy))
 
     def _from_outside(self) -> tuple[Packet, str]:
         asked, stack = self.question, self._stack("")

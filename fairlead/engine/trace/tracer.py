@@ -14,7 +14,8 @@ from fairlead.core.trace.trial import compare
 from fairlead.engine.fabric.fabric import Fabric
 from fairlead.engine.ports import Sights
 from fairlead.engine.trace.beliefs import Beliefs, Silent
-from fairlead.engine.trace.ends import Asked, Ends, NoQuestionError
+from fairlead.engine.trace.ends import Asked, Ends
+from fairlead.engine.trace.naming import NoQuestionError
 from fairlead.model.errors import Invalid
 from fairlead.model.scene import Scene
 from fairlead.model.trace import Known, Question, Trace

@@ -80,7 +80,11 @@ async def test_what_another_host_does_is_not_guessed_but_tried(pair: Town) -> No
     assert "has not been heard of" in (await trace(pair, "a", "10.0.1.12")).told
 
 
-async def test_entries_and_rules_on_the_way_to_another_host(pair: Town) -> None:
+async def test_entries_and_rules_on_the_way_to_another_host(pair: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang() -> None:
+        """In place of the repair, which would be done before anybody could ask."""
+
+    monkeypatch.setattr(pair[0].reconcile, "_answer", hang)
     home = next(Expectation(pair[0].fabric).namespaces())
     stations = await pair[0].kernel.stations(home)
     led = next(entry for entry in stations if isinstance(entry, AddFdb) and str(entry.remote) == "192.168.60.12")
