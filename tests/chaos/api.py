@@ -67,8 +67,15 @@ class Api:
         return self.get(f"/containers/{reference}/json")
 
     def containers(self) -> list[Any]:
-        """Full descriptions of all, also of those at rest."""
-        return [self.inspect(each["Id"]) for each in self.get("/containers/json?all=1")]
+        """Full descriptions of all, also of those at rest, but for what goes while it is asked for."""
+        found = []
+        for each in self.get("/containers/json?all=1"):
+            try:
+                found.append(self.inspect(each["Id"]))
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+        return found
 
 
 class _Connection(http.client.HTTPConnection):

@@ -112,6 +112,7 @@ def test_an_isolated_node_reaches_nobody(lab: Laboratory) -> None:
 
 
 def test_a_lossy_link_loses(lab: Laboratory) -> None:
+    assert reaches(lab, "a", B), "its address is asked for first, and that may be lost too"
     lab.impair("a", faults.parse_impairment("40%", "", ""))
     said = lab.host("a").sh(f"ping -q -c 60 -i 0.01 -W 1 {B}", check=False).stdout
     received = int(said.split(" received")[0].split()[-1])
