@@ -58,6 +58,8 @@ class Request:
             raise Invalid(f"invalid JSON: {error}") from error
         except msgspec.DecodeError as error:
             raise Invalid(complaint(self.body) or f"invalid JSON: {error}") from error
+        except RecursionError:
+            raise Invalid("invalid JSON: exceeded max depth") from None
 
     def flag(self, name: str, default: bool = False) -> bool:
         """A boolean parameter by Docker's rule: absent is `default`; "", 0, no, false, none are false."""

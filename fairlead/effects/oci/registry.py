@@ -15,6 +15,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +23,7 @@ from tempfile import TemporaryDirectory
 from fairlead.effects.oci import skopeo
 from fairlead.effects.oci.blobs import digest_of
 from fairlead.model.config import Registries
-from fairlead.model.errors import Unauthorized
+from fairlead.model.errors import Invalid, Unauthorized
 from fairlead.model.image import Platform, RegistryAuth
 from fairlead.model.reference import Reference, may_be_insecure
 
@@ -33,6 +34,7 @@ _MACHINES = {
     "armv7l": Platform("linux", "arm", "v7"),
 }
 _PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
+_HOST = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _NO_SETTINGS = Registries()
 _DIRECTORY_VERSION = "Directory Transport Version: 1.1\n"
 
@@ -122,9 +124,14 @@ class Registry:
         return pushed, len(await self.manifest(reference, auth))
 
     async def login(self, server: str, auth: RegistryAuth) -> None:
-        """Ask a registry whether it takes a name and a password. Raises `Unauthorized`."""
+        """Ask a registry whether it takes a name and a password. Raises `Unauthorized`, and `Invalid` for what is no
+        registry's address or no name."""
         host = server.partition("://")[2] or server
         host = host.partition("/")[0].removeprefix("index.") or "docker.io"
+        if not _HOST.fullmatch(host):
+            raise Invalid(f"invalid registry address: {server[:256]!r}")
+        if "\0" in auth.username:
+            raise Invalid(f"invalid user name: {auth.username[:256]!r}")
         with TemporaryDirectory(dir=self._staging) as name:
             password = Path(name) / "password"
             password.write_text(auth.password)

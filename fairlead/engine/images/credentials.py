@@ -29,7 +29,7 @@ def registry_auth(header: str) -> RegistryAuth | None:
         username, password = found.username or "", found.password or ""
         if found.auth and not username:
             username, _, password = base64.b64decode(found.auth).decode().partition(":")
-    except (binascii.Error, msgspec.DecodeError, ValueError):
+    except (binascii.Error, msgspec.DecodeError, ValueError, RecursionError):
         return None
     if found.registrytoken:
         raise Unsupported("a registrytoken is not supported: give a name and a password, or an identitytoken")

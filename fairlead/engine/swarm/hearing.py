@@ -27,7 +27,7 @@ def heard(kind: type[T], call: Call) -> T:
     """What the call says. Raises Invalid."""
     try:
         said: T = msgspec.json.decode(call.body, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Invalid(f"{call.name} is not understood: {error}") from None
     return said
 

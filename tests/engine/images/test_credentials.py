@@ -11,6 +11,8 @@ from fairlead.engine.images.credentials import registry_auth
 from fairlead.model.errors import Unsupported
 from fairlead.model.image import RegistryAuth
 
+DEEP = base64.urlsafe_b64encode(b'{"x":' + b"[" * 100_000).decode()
+
 
 def header(**fields: str) -> str:
     return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
@@ -28,7 +30,9 @@ def test_nobody(nothing: str) -> None:
     assert registry_auth(nothing) is None
 
 
-@pytest.mark.parametrize("words", ["FOOBAR", "e30e", base64.urlsafe_b64encode(b"[1]").decode(), header(auth="é"), "é"])
+@pytest.mark.parametrize(
+    "words", ["FOOBAR", "e30e", base64.urlsafe_b64encode(b"[1]").decode(), header(auth="é"), "é", DEEP]
+)
 def test_words_that_are_no_credentials_are_nobody_as_docker_has_it(words: str) -> None:
     assert registry_auth(words) is None
 

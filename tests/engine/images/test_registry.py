@@ -181,6 +181,14 @@ async def test_credentials(host: Host, tmp_path: Path) -> None:
         assert host.images.get(name)
 
 
+@pytest.mark.parametrize(
+    ("server", "name"), [("--help", "ann"), ("a\0b", "ann"), ("a b", "ann"), ("localhost:1", "a\0")]
+)
+async def test_what_is_no_registry_or_no_name_is_refused(host: Host, server: str, name: str) -> None:
+    with pytest.raises(Invalid, match="invalid (registry address|user name)"):
+        await host.images.login(server, RegistryAuth(name, "x"))
+
+
 async def test_a_login_is_tried_at_the_registry_itself(host: Host, tmp_path: Path) -> None:
     with registry(tmp_path / "private", USER) as address:
         for server in (address, f"https://{address}/v2/"):

@@ -35,7 +35,10 @@ def test_what_nodes_write_is_read() -> None:
     assert heard_session(call(encode(SESSION))) == SESSION
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"7", b"null", b"{}", b'{"csr": 7}', b'{"csr": null}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xff", b"[]", b"7", b"null", b"{}", b'{"csr": 7}', b'{"csr": null}', b'{"x": ' + b"[" * 100_000],
+)
 def test_what_is_of_another_shape_is_refused(body: bytes) -> None:
     with pytest.raises(Invalid, match="report is not understood"):
         heard(RenewRequest, call(body))
