@@ -67,7 +67,12 @@ _ARCHIVE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--managers", type=click.IntRange(0, 50), default=0, help="manager1, ... of a swarm.")
 @click.option("--workers", type=click.IntRange(0, 150), default=0, help="worker1, ... of the swarm.")
 @click.option("--subnet", default="192.168.50.0/24", show_default=True, help="Of the switch.")
-@click.option("--topology", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A TOML file.")
+@click.option(
+    "--topology",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Hosts and cables, as TOML.",
+)
 @click.option("--uplink", is_flag=True, help="A way out to this machine's own network, by NAT.")
 @click.option("--load", "images", type=_ARCHIVE, multiple=True, help="An archive of images that every host shall have.")
 @click.argument("daemon_flags", nargs=-1, type=click.UNPROCESSED)
@@ -268,7 +273,12 @@ def impair(name: str, link: str, loss: str, delay: str, rate: str) -> None:
     show_default=True,
     help="What it is drawn as.",
 )
-@click.option("--topology", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Draw a file.")
+@click.option(
+    "--topology",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Draw this file instead of a lab.",
+)
 def draw_topology(name: str, form: str, file: Path | None) -> None:
     """The lab's topology as text, mermaid or SVG."""
     click.echo(drawing.draw(topology.read(file), form) if file else Laboratory.open(name).draw(form), nl=False)
