@@ -63,8 +63,8 @@ def test_null_says_nothing() -> None:
         (b'{"a": 1e}', "invalid JSON: invalid character '}' in exponent of numeric literal"),
         (b'{"a":', "invalid JSON: unexpected EOF"),
         (b"\x00", r"invalid JSON: invalid character '\x00' looking for beginning of value"),
-        (b"[" * 100_000, "invalid JSON: exceeded max depth"),
-        (b'{"x":' * 100_000 + b"1" + b"}" * 100_000, "invalid JSON: exceeded max depth"),
+        pytest.param(b"[" * 100_000, "invalid JSON: exceeded max depth", id="deep"),
+        pytest.param(b'{"x":' * 100_000 + b"1" + b"}" * 100_000, "invalid JSON: exceeded max depth", id="whole"),
     ],
 )
 def test_what_is_no_json_is_said_in_the_words_of_go(body: bytes, words: str) -> None:
