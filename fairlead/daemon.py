@@ -127,6 +127,7 @@ async def _start(config: DaemonConfig, running: AsyncExitStack) -> None:
     if engine.swarm.formed:
         await engine.swarm.membership.boot()
     server = await _listen(engine, running)
+    engine.fabric.namespaces.fill()
     _log.info("ready", extra={"hosts": ",".join(map(str, server.addresses)), "since": _age()})
     await engine.reconcile.look_inside()
 

@@ -161,6 +161,10 @@ class Sights(Protocol):
 class Namespaces(Protocol):
     """Network namespaces for sandboxes, made ahead and kept as files in `<exec-root>/netns`."""
 
+    def fill(self) -> None:
+        """Begin to make some ahead, which keeps the kernel's one lock busy: not before the daemon answers."""
+        ...
+
     async def take(self, sandbox_id: str, ipv6: bool, ruled: bool = False) -> str:
         """A fresh namespace (lo up; IPv6 off unless asked for; `ruled`: with the rules of `resolvers.rules_ahead`);
         returns its path, named after the sandbox."""

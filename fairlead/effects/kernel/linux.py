@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from fairlead.effects.kernel import observe, verify, xfrm
+from fairlead.effects.kernel import netns, observe, verify, xfrm
 from fairlead.effects.kernel.apply import Executor
 from fairlead.effects.kernel.inside_monitor import InsideMonitor
 from fairlead.effects.kernel.links_inside import LinksInside
@@ -14,7 +15,7 @@ from fairlead.effects.kernel.monitor import Monitor
 from fairlead.effects.kernel.neighbours import make_room
 from fairlead.effects.kernel.operations import perform
 from fairlead.effects.kernel.places import Place
-from fairlead.effects.kernel.probe import probe
+from fairlead.effects.kernel.probe import features_in
 from fairlead.effects.kernel.reaper import Reaper
 from fairlead.effects.kernel.tables_inside import TablesInside
 from fairlead.effects.kernel.worker import Worker
@@ -23,6 +24,10 @@ from fairlead.model.host import HostFacts
 from fairlead.model.observed import Drift, ObservedLink, Traffic
 from fairlead.model.plan import HOST, AddAssociation, AddFdb, AddNeighbour, AddPolicy, Operation, Plan, PortBlock
 from fairlead.model.ruleset import Element
+
+TRIAL_SECONDS = 2.0
+"""How long the namespace that features were tried in is kept. The kernel takes some 0.1 s to clear it away, under the
+lock that a daemon needs while it starts."""
 
 
 class LinuxKernel:
@@ -34,6 +39,8 @@ class LinuxKernel:
         self._reaper = Reaper()
         self._executor = Executor(perform, self._reaper)
         self._features: frozenset[str] | None = None
+        self._trial = -1
+        self._trial_over: asyncio.TimerHandle | None = None
         self._on_drift: Callable[[Drift], None] | None = None
         self._attended: dict[str, LinksInside] = {}
         self._guarded: dict[str, TablesInside] = {}
@@ -52,6 +59,9 @@ class LinuxKernel:
         await self._worker.run(self._reaper.close)
         await self._worker.close()
         self._executor.close()
+        if self._trial_over is not None:
+            self._trial_over.cancel()
+            self._end_trial()
 
     async def apply(self, plan: Plan, first: Callable[[], None] | None = None) -> None:
         self._expect_changes()
@@ -72,12 +82,21 @@ class LinuxKernel:
             await asyncio.to_thread(self._reaper.reap)
 
     async def facts(self) -> HostFacts:
-        return await self._worker.run(self._facts)
+        facts = await self._worker.run(self._facts)
+        if self._trial >= 0 and self._trial_over is None:
+            self._trial_over = asyncio.get_running_loop().call_later(TRIAL_SECONDS, self._end_trial)
+        return facts
 
     def _facts(self) -> HostFacts:
         if self._features is None:
-            self._features = probe()
+            self._trial = netns.make_namespace()
+            self._features = features_in(self._trial)
         return observe.observe_host(self._executor.host, self._features, self._owner)
+
+    def _end_trial(self) -> None:
+        if self._trial >= 0:
+            os.close(self._trial)
+            self._trial = -1
 
     async def links(self, ns: str = HOST) -> Sequence[ObservedLink]:
         """Every link of a namespace. Raises KernelRefused when it is gone."""

@@ -48,6 +48,7 @@ class NamespacePool:
     def __init__(self, directory: Path, size: int = 8, rules: Callable[[str], Plan] = _nothing) -> None:
         self._directory, self._size = directory, size
         self._rules = rules
+        self._filling = False
         self._ready: dict[bool, deque[int]] = {True: deque(), False: deque()}
         self._executor = Executor(perform, Reaper())
         self._worker = Worker("namespaces", idle=self._refill)
@@ -67,6 +68,11 @@ class NamespacePool:
         if not self._taken():
             netns.unmount(self._directory)
 
+    def fill(self) -> None:
+        """Begin to make namespaces ahead, if `take` has not begun it."""
+        self._filling = True
+        self._worker.wake()
+
     async def take(self, sandbox_id: str, ipv6: bool, ruled: bool = False) -> str:
         """Raises KernelRefused, EEXIST when the sandbox has one."""
         path = self._directory / short(sandbox_id)
@@ -84,6 +90,7 @@ class NamespacePool:
         return sorted(str(path) for path in self._directory.iterdir() if netns.is_namespace(path))
 
     def _take(self, path: Path, ipv6: bool, ruled: bool) -> None:
+        self._filling = True
         ready = self._ready[ruled]
         descriptor = ready.popleft() if ready else self._make(ruled)
         try:
@@ -97,7 +104,7 @@ class NamespacePool:
     def _refill(self) -> bool:
         """Make one; whether there is room for more. Taking goes before, because it only runs when nothing is asked."""
         ruled = len(self._ready[True]) <= len(self._ready[False])
-        if len(self._ready[ruled]) >= self._size:
+        if not self._filling or len(self._ready[ruled]) >= self._size:
             return False
         try:
             self._ready[ruled].append(self._make(ruled))
