@@ -131,6 +131,8 @@ def test_the_host_reboots(lab: Laboratory) -> None:
     api.run("passing", {**spec("pets"), "HostConfig": {**spec("pets")["HostConfig"], "AutoRemove": True}})
     reboot(host)
     host.start()
+    assert {each["Name"][1:] for each in api.containers() if not each["State"]["Pid"]} >= {"never", "stopped"}
+    assert not any(each["Name"] == "/passing" for each in api.containers())
     back = {"always", "unless", "shown"}
     wait_for(
         lambda: {each["Name"][1:] for each in api.containers() if each["State"]["Pid"]} == back, 20, "all to be back"

@@ -24,6 +24,8 @@ from fairlead.model.errors import NotModified, Refusal
 from fairlead.model.runtime import Survivor
 
 STARTS_AT_ONCE = 8
+CONCLUDING = 5.0
+"""Seconds that a boot waits at most until what ended meanwhile is shown as such."""
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,8 @@ class Adoption:
         self._bringing_up: asyncio.Task[None] | None = None
 
     async def adopt(self) -> None:
-        """Returns when everything that runs is watched; what shall be started is started behind it."""
+        """Returns when everything that runs is watched, and what has ended is known for it; what shall be started is
+        started behind it."""
         context = self._context
         for survivor in context.runtime.survivors():
             await self._settle(survivor)
@@ -57,6 +60,7 @@ class Adoption:
                 if await self._shall_run(container):
                     wanted.append(container.id)
         self._bringing_up = asyncio.get_running_loop().create_task(self._bring_up(wanted))
+        await self._ending.concluded(CONCLUDING)
 
     async def _settle(self, survivor: Survivor) -> None:
         """A bundle that nobody recorded as running is discarded; one that was recorded but not let go, is let go."""

@@ -80,6 +80,12 @@ class Ending:
             waiter.cancel()
         return True
 
+    async def concluded(self, seconds: float) -> None:
+        """Returns when every end that is known by now is handled, or the time is over."""
+        await asyncio.sleep(0)  # ends that came before anybody watched are told in the loop's next turn
+        if self._concluding:
+            await asyncio.wait(self._concluding.values(), timeout=seconds)
+
     async def _conclude(self, container_id: str, ended: Ended) -> None:
         context = self._context
         container = context.state.containers.get(container_id)
