@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 
-from fairlead.core.drivers import bridge_options, endpoint_options, names, segments
+from fairlead.core.drivers import bridge_options, endpoint_options, names, options, segments
 from fairlead.core.drivers.bridge_options import BridgeOptions
 from fairlead.core.drivers.contract import Abilities, Attachment, Expected, Neighbourhood, Site
 from fairlead.core.firewall.elements import change, endpoint_elements, network_elements, runs
@@ -70,6 +70,7 @@ class Bridge:
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
         warnings = self.check_options(network.options)
         chosen = bridge_options.read(network.options)
+        options.require_room(chosen.mtu, network.ipv6)
         for version in (4, 6):
             if sum(pool.subnet.version == version for pool in network.pools) > 1:
                 raise NotAllowed("bridge driver doesn't support multiple subnets")

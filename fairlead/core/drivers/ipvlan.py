@@ -61,6 +61,7 @@ class Ipvlan(Sublink):
 
     def validate(self, network: Network, around: Neighbourhood) -> tuple[str, ...]:
         warnings = self.check_options(network.options)
+        options.require_room(mtu_of(network), network.ipv6)
         self._require(around.facts)
         parents.validate(network, around)
         for other in around.others:

@@ -18,7 +18,7 @@ from fairlead.model.errors import Failed, Invalid
 PREFIX = "com.docker.network."
 MTU = f"{PREFIX}driver.mtu"
 DEFAULT_MTU = 1500
-_SMALLEST_MTU, _LARGEST_MTU = 68, 65535
+_SMALLEST_MTU, _LEAST_MTU6, _LARGEST_MTU = 68, 1280, 65535
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 _NUMBER = re.compile(r"[+-]?[0-9]+")
 _LINK_NAME = re.compile(r"[^\s/:\x00]+")
@@ -49,6 +49,12 @@ def mtu(key: str, text: str) -> int:
     if number != 0 and not _SMALLEST_MTU <= number <= _LARGEST_MTU:
         raise Invalid(f"invalid MTU number: {number} ({key} takes 0 or {_SMALLEST_MTU} to {_LARGEST_MTU})")
     return number or DEFAULT_MTU
+
+
+def require_room(mtu: int, ipv6: bool) -> None:
+    """Raises Invalid for a network with IPv6 whose MTU (0: as usual) the kernel takes IPv6 off for (RFC 8200, 5)."""
+    if ipv6 and 0 < mtu < _LEAST_MTU6:
+        raise Invalid(f"MTU {mtu} is too small for IPv6, which needs {_LEAST_MTU6}: raise it, or leave IPv6 out")
 
 
 def choice(*allowed: str) -> Callable[[str, str], str]:

@@ -18,6 +18,7 @@ from fairlead.model.errors import KernelRefused
 from fairlead.model.plan import AddBridge, AddDummy, AddMacvlan, AddVeth, AddVlan, AddVxlan, Operation
 
 _IN_BETWEEN = "fairlead-born"
+_LEAST_MTU6 = 1280
 _VLAN_ID = 1
 _VXLAN_ID = 1
 
@@ -130,10 +131,18 @@ def _veth(run: Run, operation: AddVeth) -> _Making:
     # Up and silent in one message, although the kernel raises the link first: without a carrier, since the peer is
     # still down, IPv6 does not begin.
     finish = links.change(
-        operation.name, links.Change(up=True, alias=operation.alias or None, group=0, silent6=True, port=operation.port)
+        operation.name,
+        links.Change(
+            up=True, alias=operation.alias or None, group=0, silent6=_has_ipv6(operation.mtu), port=operation.port
+        ),
     )
     adopt = (links.change(operation.name, links.Change(master=master)),)
     return _Making(birth, place, place, _same_kind("veth", operation.alias), (finish,), adopt)
+
+
+def _has_ipv6(mtu: int) -> bool:
+    """The kernel takes IPv6 off a link that is too narrow for it (RFC 8200, 5), and then nothing can be said of it."""
+    return mtu == 0 or mtu >= _LEAST_MTU6
 
 
 def _bridge(run: Run, operation: AddBridge) -> _Making:
@@ -153,7 +162,9 @@ def _vxlan(run: Run, operation: AddVxlan) -> _Making:
     birth = links.Birth(
         operation.name, "vxlan", mtu=operation.mtu, target=0 if home is underlay else home.descriptor, data=data
     )
-    finish = links.change(operation.name, links.Change(up=True, alias=operation.alias or None, silent6=True))
+    finish = links.change(
+        operation.name, links.Change(up=True, alias=operation.alias or None, silent6=_has_ipv6(operation.mtu))
+    )
     same = _same_kind("vxlan", operation.alias)
     return _Making(
         birth, underlay, home, lambda seen: same(seen) and read_u32(seen.data[_VXLAN_ID]) == operation.vni, (finish,)

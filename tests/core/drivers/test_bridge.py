@@ -143,6 +143,13 @@ def test_a_bad_option_is_refused_by_name(key: str, value: str, error: type[Refus
     assert refused.value.message == message
 
 
+def test_an_mtu_too_small_for_ipv6_is_refused_where_there_is_ipv6() -> None:
+    narrow = network(options={"com.docker.network.driver.mtu": "1279"})
+    assert BRIDGE.validate(narrow, around()) == ()
+    with pytest.raises(Invalid, match=r"^MTU 1279 is too small for IPv6, which needs 1280"):
+        BRIDGE.validate(replace(narrow, ipv6=True), around())
+
+
 def test_an_unknown_option_is_kept_and_one_that_seems_misspelt_is_told() -> None:
     odd = network(options={"foo": "bar", f"{OPTION}enable_ic": "false"})
     (warning,) = BRIDGE.validate(odd, around())

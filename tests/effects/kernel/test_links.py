@@ -9,7 +9,18 @@ import pytest
 
 from fairlead.effects.kernel.linux import LinuxKernel
 from fairlead.model.errors import KernelRefused
-from fairlead.model.plan import AddBridge, AddDummy, AddMacvlan, AddVeth, AddVlan, AddVxlan, DelLink, Plan, SetLink
+from fairlead.model.plan import (
+    AddBridge,
+    AddDummy,
+    AddMacvlan,
+    AddVeth,
+    AddVlan,
+    AddVxlan,
+    DelLink,
+    Plan,
+    SetLink,
+    SetSysctl,
+)
 from tests.effects.kernel.conftest import link
 
 MAC = "02:42:ac:11:00:02"
@@ -123,6 +134,28 @@ async def test_vxlan_is_quiet_and_may_live_elsewhere_than_its_socket(kernel: Lin
     assert data["proxy"] is True
     assert seen["ifalias"] == "fairlead:ov"
     assert "UP" in seen["flags"]
+
+
+async def test_links_too_narrow_for_ipv6_are_made_like_others(kernel: LinuxKernel, container: Container) -> None:
+    inside = container("c1")
+    plan = Plan(
+        (
+            AddBridge("br0", mtu=1279),
+            SetSysctl("net/ipv6/conf/br0/disable_ipv6", "1"),
+            AddVeth("veth1", "eth0", inside, MAC, "br0", 1279),
+            SetSysctl("net/ipv6/conf/eth0/disable_ipv6", "1", inside),
+            AddVxlan("vxlan0", 4096, 4789, ip_address("127.0.0.1"), mtu=1279),
+        )
+    )
+    await kernel.apply(plan)
+    made = [link("br0"), link("veth1"), link("eth0", inside), link("vxlan0")]
+    assert [seen["mtu"] for seen in made if seen is not None] == [1279] * 4
+    assert not await kernel.missing(plan.operations)
+
+
+async def test_that_ipv6_is_off_on_a_link_that_is_not_there_is_no_success(kernel: LinuxKernel) -> None:
+    with pytest.raises(KernelRefused, match="disable_ipv6 to 1: no such file"):
+        await kernel.apply(Plan((SetSysctl("net/ipv6/conf/nowhere/disable_ipv6", "1"),)))
 
 
 async def test_set_link_changes_only_what_is_named(kernel: LinuxKernel) -> None:
