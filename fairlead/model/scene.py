@@ -25,7 +25,7 @@ ELSEWHERE = "?"
 @dataclass(frozen=True, slots=True)
 class SceneLink:
     """A link. `master` and `parent` are names, "" for none; the other end of a veth has the index `peer` in the
-    namespace `peer_ns`. `isolated`: a bridge port that only speaks to those that are not."""
+    namespace `peer_ns`. `isolated`: a bridge port that only speaks to those that are not. `vni` is a VXLAN device's."""
 
     name: str
     index: int
@@ -39,6 +39,7 @@ class SceneLink:
     peer: int = 0
     peer_ns: str = ""
     isolated: bool = False
+    vni: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from fairlead.model.ruleset import (
     Payload,
     Redirect,
     Reject,
+    Rt,
     Rule,
     Scalar,
     Selector,
@@ -307,6 +308,8 @@ def _look(selector: Selector, moment: Moment) -> Scalar:
             return _field(header, field, moment.packet)
         case Fib(flags, result):
             return _fib(frozenset(flags), result, moment)
+        case Rt("ipsec"):
+            return int(moment.packet.sealed)
         case Ct():
             return _tracked(selector, moment)
         case Numgen(_, modulus):
@@ -344,6 +347,9 @@ def _field(header: str, field: str, packet: Packet) -> Scalar:
     if (header, field) == ("ether", "saddr"):
         _require(bool(packet.hardware))
         return packet.hardware
+    if (header, field) == ("vxlan", "vni"):
+        _require(bool(packet.vni))
+        return packet.vni
     if (header, field) == ("ether", "type"):
         return _ETHER_TYPES[packet.version]
     if (header, field) in (("icmp", "type"), ("icmpv6", "type")):

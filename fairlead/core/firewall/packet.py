@@ -21,7 +21,8 @@ Held = Mapping[str, tuple[IPv4Interface | IPv6Interface, ...]]
 @dataclass(frozen=True, slots=True)
 class Packet:
     """The first packet of a flow, or one of a known flow. `protocol` is IANA's number; `icmp_type` counts for ICMP.
-    `hardware` is where its frame comes from, `aim` where a rule sends it to; both "" for whatever the links make it."""
+    `hardware` is where its frame comes from, `aim` where a rule sends it to; both "" for whatever the links make it.
+    `vni` is of the frame that it carries by VXLAN, 0 for none; `sealed`: its route leads through encryption."""
 
     source: Address
     destination: Address
@@ -32,6 +33,8 @@ class Packet:
     mark: int = 0
     hardware: str = ""
     aim: str = ""
+    vni: int = 0
+    sealed: bool = False
 
     @property
     def version(self) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fairlead.core.firewall.fate import Packet, UnknownShapeError
 from fairlead.core.firewall.interpret import Doubt
 from fairlead.core.trace.stopping import Departed, Stopped, Tunnel
-from fairlead.core.trace.walk import Walk, stopped_at
+from fairlead.core.trace.walk import Carried, Walk, stopped_at
 from fairlead.model.network import Address
 from fairlead.model.plan import HOST
 from fairlead.model.scene import Scene
@@ -22,6 +22,7 @@ from fairlead.model.trace import (
     DROPPED,
     FINDING,
     LINK,
+    PASSES,
     REACHES,
     UNSURE,
     Hop,
@@ -164,8 +165,8 @@ def _tunnelled(walk: Walk, ns: str, tunnel: Tunnel) -> Trace:
         if sealed != "established":
             return _stopped(walk, Hop("host", LINK, f"{told}, and nothing leaves in clear", "ip xfrm state"))
         walk.hops.append(Hop("host", LINK, told, "ip xfrm state"))
-    carrier = _walk(_carrier(walk, tunnel))
-    walk.hops += carrier.hops
+    carrier = _walk(_carrier(walk, tunnel, bool(network and network.encrypted)))
+    walk.hops += (replace(hop, verdict=PASSES) for hop in carrier.hops)
     if carrier.verdict == DROPPED:
         return _stopped(walk, replace(walk.hops.pop(), told=f"the tunnel: {carrier.hops[-1].told}"))
     if tunnel.owner is not None and tunnel.owner.silent:
@@ -179,11 +180,11 @@ def _tunnelled(walk: Walk, ns: str, tunnel: Tunnel) -> Trace:
     return Trace(UNSURE, line, (*walk.hops, hop), len(walk.hops) + 1, remedy)
 
 
-def _carrier(walk: Walk, tunnel: Tunnel) -> Walk:
+def _carrier(walk: Walk, tunnel: Tunnel, sealed: bool) -> Walk:
     """The datagram that carries the frame: it comes out of a socket of the host."""
     port = walk.known.data_port
     asked = Question("host", str(tunnel.vtep), HOST, tunnel.vtep, "udp", port)
-    return Walk(walk.scenes, walk.known, asked, walk.doubt)
+    return Walk(walk.scenes, walk.known, asked, walk.doubt, carried=Carried(tunnel.vni, sealed))
 
 
 def _torn(trace: Trace, other: _Branch) -> Trace:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fairlead.core.trace.stopping import Departed, Stopped, Tunnel, Unseen
 from fairlead.model.network import Address
 from fairlead.model.scene import ELSEWHERE, Scene, SceneLink, Station
-from fairlead.model.trace import DOUBTS, LINK, Hop, Known, KnownEndpoint
+from fairlead.model.trace import DOUBTS, LINK, Hop, Known, KnownEndpoint, KnownNetwork
 
 Note = Callable[[Hop], None]
 Judge = Callable[[str, str, str], None]
@@ -175,7 +175,7 @@ class Segments:
     def _check_isolation(self, ns: str, bridge: SceneLink, entry: SceneLink | None, port: SceneLink) -> None:
         if entry is None or not (entry.isolated and port.isolated):
             return
-        network = next((one for one in self.known.networks if one.link == bridge.name and one.home == ns), None)
+        network = self._network(ns, bridge)
         told = f"{bridge.name} passes nothing between {entry.name} and {port.name}: both ports are isolated"
         named = f"network {network.name} was made with enable_icc=false" if network else "bridge -d link"
         remedy = "put both on a network whose containers may talk (docker network connect), or publish the port"
@@ -186,9 +186,14 @@ class Segments:
         if entry is not None:
             self.judge(ns, entry.name, out)
         came = f"{entry.name} -> " if entry else ""
-        network = next((one for one in self.known.networks if one.link == bridge.name and one.home == ns), None)
+        network = self._network(ns, bridge)
         named = f"network {network.name}" if network else "bridge link"
         self.note(Hop(self._place(ns), LINK, f"{came}{bridge.name}" + (f" -> {out}" if out else ""), named))
+
+    def _network(self, ns: str, bridge: SceneLink) -> KnownNetwork | None:
+        """Whose bridge it is; a network that has a namespace for itself owns all that are there."""
+        here = (one for one in self.known.networks if one.home == ns)
+        return next((one for one in here if one.link == bridge.name or ns), None)
 
     def _nobody(self, ns: str, bridge: SceneLink, target: Address) -> Stopped:
         """Nobody answers; somebody who should have is told of."""
@@ -223,17 +228,17 @@ class Segments:
             return
         station = next((one for one in scene.stations if one.link == device.name and one.mac == mac), None)
         owner = next((one for one in self.known.endpoints if target in one.addresses and one.node), None)
-        named = f"{owner.container} on node {owner.node}" if owner else str(target)
+        named = f"{owner.container} on another node" if owner else str(target)
         if station is None:
             told = f"{target} has the hardware address {mac}, for which there is no node ({named})"
             raise Stopped(Hop(self._place(ns), LINK, told, f"bridge fdb show dev {device.name}"))
         self._use(ns, device)
         self._pass(ns, bridge, entry, device.name)
         self.note(self._tunnel(ns, device, station, owner))
-        raise Departed(ns, device.name, target, Tunnel(station.vtep, owner))
+        raise Departed(ns, device.name, target, Tunnel(station.vtep, device.vni, owner))
 
     def _tunnel(self, ns: str, device: SceneLink, station: Station, owner: KnownEndpoint | None) -> Hop:
-        node = f" ({owner.node})" if owner else ""
+        node = f", of {owner.container}" if owner else ""
         told = f"{device.name}: {station.mac} is behind the node {station.vtep}{node}"
         if owner is not None and owner.vtep != station.vtep:
             told += f", but {owner.container} was last said to be behind {owner.vtep}"

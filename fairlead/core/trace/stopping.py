@@ -26,9 +26,10 @@ class Stopped(Exception):  # noqa: N818 - what is asked for, not an error
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """To the node at `vtep`, where `owner` is, if somebody is known to have the address."""
+    """To the node at `vtep` by the network `vni`; `owner` is there, if somebody is known to have the address."""
 
     vtep: Address
+    vni: int
     owner: KnownEndpoint | None = None
 
 

@@ -25,7 +25,7 @@ def compare(trace: Trace, outcome: str, question: Question) -> Trace:
         return replace(trace, tried=tried)
     if trace.verdict == UNSURE:
         told = f"{question.source} {found} {question.target}, as a packet that was sent shows"
-        return replace(trace, verdict=found, told=told, tried=tried)
+        return replace(trace, verdict=found, told=told, remedy="", tried=tried)
     return replace(trace, tried=tried, agrees=found == trace.verdict)
 
 

@@ -55,6 +55,14 @@ class Translated:
     after: Packet
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a datagram carries by VXLAN, and whether it is to be sealed."""
+
+    vni: int = 0
+    sealed: bool = False
+
+
 @dataclass
 class Walk:
     """One packet; `hops` grow as it goes. `turn` is the number that balancing rules draw."""
@@ -65,6 +73,7 @@ class Walk:
     doubt: Doubt
     turn: int = 0
     hops: list[Hop] = field(default_factory=list)
+    carried: Carried = field(default_factory=Carried)
 
     def __post_init__(self) -> None:
         self.segments = Segments(self.scenes, self.known, self._note, self._judge)
@@ -83,7 +92,8 @@ class Walk:
         if asked.outside:
             packet, iif = self._from_outside()
             return self._arrive(asked.ns, iif, packet)
-        return self._leave(asked.ns, _packet(asked, asked.address or _unspecified(asked.destination)))
+        packet = _packet(asked, asked.address or _unspecified(asked.destination))
+        return self._leave(asked.ns, replace(packet, vni=self.carried.vni, sealed=self.carried.sealed))
 
     def check_resolver(self) -> None:
         """Whether a question for a name would come to the daemon's socket. Raises Stopped."""
@@ -184,13 +194,15 @@ class Walk:
 
     def _draw(self, ns: str, packet: Packet, iif: str, rules: Ruleset, fate: Fate) -> None:
         """Everybody whom such a packet may be led to, each with the first number that leads there."""
+        found: dict[tuple[Address, int], int] = {}
         for turn in range(min(fate.drawn, MOST_TURNS)):
             flow = Flow(port=packet.dport, turn=turn)
             led = follow(packet, iif, rules, self._stack(ns), self._state, flow, self.doubt).packet
-            self.backends.setdefault((led.destination, led.dport), turn)
-        if len(self.backends) > 1:
-            listed = ", ".join(str(address) for address, _ in self.backends)
-            told = f"{packet.destination} stands for {len(self.backends)} backends: {listed}"
+            found.setdefault((led.destination, led.dport), turn)
+        self.backends = found | self.backends
+        if len(found) > 1:
+            listed = ", ".join(str(address) for address, _ in found)
+            told = f"{packet.destination} stands for {len(found)} backends: {listed}"
             self._note(Hop(self._place(ns), RULES, told, "the slots of the virtual address"))
 
     def _judge(self, ns: str, iif: str, oif: str) -> None:

@@ -32,6 +32,7 @@ from fairlead.model.ruleset import (
     Payload,
     Redirect,
     Reject,
+    Rt,
     Selector,
     Set,
     SetMark,
@@ -171,7 +172,7 @@ def _members(listed: object) -> list[Any]:
 
 
 def _values(asked: Selector, right: object) -> tuple[Value, ...]:
-    if isinstance(asked, Fib) and right is False:
+    if isinstance(asked, Fib | Rt) and right in (False, "missing"):
         return (0,)
     kind = nft_values.kind_of(asked)
     return tuple(nft_values.plain(each, kind) for each in _members(right))

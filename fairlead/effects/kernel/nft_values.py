@@ -19,6 +19,7 @@ from fairlead.model.ruleset import (
     Meta,
     Numgen,
     Payload,
+    Rt,
     Scalar,
     Selector,
     Value,
@@ -85,6 +86,12 @@ def _address(found: object) -> Scalar:
         raise StrangeShapeError(str(found)) from error
 
 
+def _link_layer(found: object) -> Scalar:
+    """Three bytes are a VXLAN id, which nft 1.0.6 has no other word for."""
+    text = str(_word(found))
+    return int(text.replace(":", ""), 16) if len(text) == len("00:00:00") else text
+
+
 def _named(numbers: dict[str, int]) -> Reader:
     def read(found: object) -> Scalar:
         return numbers[found] if isinstance(found, str) and found in numbers else _number(found)
@@ -105,6 +112,7 @@ TYPES: dict[str, Reader] = {
     "ifname": _word,
     "iface_index": _word,
     "ether_addr": _word,
+    "ll_addr": _link_layer,
     "ct_state": _word,
     "ct_dir": _word,
     "fib_addrtype": _word,
@@ -180,6 +188,10 @@ def selector(found: object) -> Selector:
             return _meta(name)
         case {"payload": {"protocol": str(header), "field": str(name)}}:
             return _payload(header, name)
+        case {"payload": {"base": "th", "offset": 96, "len": 24}}:  # nft 1.0.6 has no word for it
+            return Payload("vxlan", "vni")
+        case {"rt": {"key": "ipsec"}}:
+            return Rt("ipsec")
         case {"ct": {"key": str(name), **more}}:
             return _ct(name, str(more.get("dir", "")), str(more.get("family", "")))
         case {"fib": {"result": str(result), "flags": flags}}:

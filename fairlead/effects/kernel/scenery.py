@@ -14,7 +14,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 
 from fairlead.effects.kernel import addresses, links
-from fairlead.effects.kernel.attributes import mac_text
+from fairlead.effects.kernel.attributes import mac_text, read_u32
 from fairlead.effects.kernel.link_reader import SeenLink, every_link
 from fairlead.effects.kernel.netlink import Ack, Channel, Message
 from fairlead.effects.kernel.netns import entered, open_namespace
@@ -28,6 +28,7 @@ from fairlead.model.scene import ELSEWHERE, LoadedTable, Scene, SceneLink, Scene
 
 _EVERY_NEIGHBOUR = Message(addresses.GETNEIGH, 0, bytes(12))
 _FAILED, _PERMANENT = 0x20, 0x80
+_VXLAN_ID = 1
 _GENERAL = (
     "net/ipv4/ip_forward",
     "net/ipv6/conf/all/forwarding",
@@ -118,6 +119,7 @@ def _link(seen: SeenLink, names: Mapping[int, str], spaces: Mapping[int, str], n
         peer=seen.parent,
         peer_ns=spaces.get(seen.peer_space, ELSEWHERE) if seen.peer_elsewhere else ns,
         isolated=bool(seen.port.get("isolated")) if seen.master else False,
+        vni=read_u32(seen.data.get(_VXLAN_ID, bytes(4))) if seen.kind == "vxlan" else 0,
     )
 
 

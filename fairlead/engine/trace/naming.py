@@ -118,7 +118,7 @@ class Naming:
             if found is not None:
                 break
         told = f"nobody whom {source.name} asks knows the name {name}"
-        remedy = ""
+        remedy = "" if source.container else "names of containers and services are known on their networks only"
         if self.container(name) is not None and source.container is not None:
             told += ": names of containers are answered on user-defined networks only"
             remedy = f"docker network create NETWORK; docker network connect NETWORK {source.name} (and {name})"

@@ -97,7 +97,7 @@ async def test_entries_and_rules_on_the_way_to_another_host(pair: Town, monkeypa
     await pair[0].kernel.apply(Plan((DelFdb(led.link, led.mac, led.remote, home),)))
     lost = await trace(pair, "a", "b", send=SHORT)
     assert (lost.verdict, lost.agrees) == (DROPPED, True)
-    assert "for which there is no node (b" in lost.told
+    assert "for which there is no node (b on another node)" in lost.told
 
 
 async def test_a_virtual_address_stands_for_all_its_backends(pair: Town) -> None:
