@@ -174,7 +174,7 @@ async def test_connections_outlive_gossip_that_is_lost_on_a_wire_that_is_not(abc
 async def test_a_partition_heals_without_a_trace(abc: Town) -> None:
     before = abc.rows(abc[0])
     abc.cut(abc[1])
-    await asyncio.sleep(10)
+    await within(PATIENCE, lambda: not abc.resolve(abc[0], "a", "b") and not abc.resolve(abc[2], "c", "b"))
     abc.heal(abc[1])
     await abc.agree(5)
     assert abc.rows(abc[0]) == before
