@@ -27,6 +27,7 @@ from fairlead.lab.machine import SOCKET, Machine
 from fairlead.lab.node import Node, boot, until
 from fairlead.lab.record import Record
 from fairlead.lab.topology import OUTSIDE, Router, Topology
+from fairlead.lab.transcript import Transcript
 from fairlead.model.errors import Failed, Invalid, NotFound
 
 Progress = Callable[[str], None]
@@ -44,6 +45,7 @@ class Laboratory:
         self.directory: Path = record.directory_of(remembered.name)
         self._machines: dict[str, Machine] = {}
         self._damage = Damage(remembered, self._node)
+        self.transcript = Transcript()
 
     # --- life ---------------------------------------------------------------------------------------
 
@@ -132,7 +134,8 @@ class Laboratory:
         if name not in self.topology.hosts:
             raise NotFound(f'lab "{self.name}" has no host "{name}"; hosts: {", ".join(self.topology.hosts)}')
         if name not in self._machines:
-            self._machines[name] = Machine(self.topology.hosts[name], self._node(name), self._record.daemon_flags)
+            host, flags = self.topology.hosts[name], self._record.daemon_flags
+            self._machines[name] = Machine(host, self._node(name), flags, self.transcript)
         return self._machines[name]
 
     def node(self, name: str) -> Node:
@@ -144,6 +147,7 @@ class Laboratory:
     def reboot(self, name: str) -> None:
         """End a host with all that runs on it, and start it again: its disk stays, what was in memory is gone."""
         machine = self.host(name)
+        self.transcript.add(f"reboot {name}")
         machine.node.end()
         fabric = self.node(underlay.FABRIC)
         for cable in underlay.cables_of(self.topology, name):
@@ -164,19 +168,23 @@ class Laboratory:
 
     def cut(self, a: Named, b: Named) -> None:
         """Nothing passes between the two nodes any more, though their links stay up."""
+        self.transcript.add(f"cut {_name(a)} {_name(b)}")
         self._damage.cut(_name(a), _name(b))
 
     def isolate(self, node: Named) -> None:
         """No frame passes between the node and any other."""
+        self.transcript.add(f"isolate {_name(node)}")
         self._damage.isolate(_name(node))
 
     def heal(self) -> None:
         """Undo all cuts and impairments."""
+        self.transcript.add("heal")
         self._damage.heal()
 
     def impair(self, link: Named, impairment: faults.Impairment) -> None:
         """Make a cable lossy, slow or narrow in both directions, in place of what it suffered before. Uses netem, or
         nftables and tbf where the kernel has none."""
+        self.transcript.add(f"impair {_name(link)} {impairment}")
         self._damage.impair(_name(link), impairment)
 
     def capture_command(self, link: str, output: str | None) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fairlead.lab.node import Node, until
 from fairlead.lab.topology import Host
+from fairlead.lab.transcript import Transcript
 from fairlead.model.errors import Failed, Invalid, Unavailable
 
 SOCKET = "fairlead.sock"
@@ -26,8 +27,9 @@ STOP_GRACE = 12.0
 class Machine:
     """One host. Paths are the same inside and outside the node, so `socket` works from both."""
 
-    def __init__(self, host: Host, node: Node, flags: Sequence[str] = ()) -> None:
+    def __init__(self, host: Host, node: Node, flags: Sequence[str] = (), transcript: Transcript | None = None) -> None:
         self.host, self.node = host, node
+        self._transcript = transcript or Transcript()
         self.name = host.name
         self.flags = (*flags, *(host.daemon or ()))
         self.directory = node.directory
@@ -72,6 +74,7 @@ class Machine:
 
     def start(self) -> None:
         self._require_daemon()
+        self._transcript.add(f"start {self.name}")
         if not self.answers():
             self.launch()
             self.ready()
@@ -79,11 +82,13 @@ class Machine:
     def stop(self) -> None:
         """SIGTERM, as a service manager stops it; containers keep running."""
         self._require_daemon()
+        self._transcript.add(f"stop {self.name}")
         self._signal("TERM")
 
     def kill(self) -> None:
         """SIGKILL, as a crash does."""
         self._require_daemon()
+        self._transcript.add(f"kill {self.name}")
         self._signal("KILL")
 
     def pause(self) -> None:
@@ -158,9 +163,15 @@ class Machine:
 
     def sh(self, line: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a shell line on the host, with DOCKER_HOST set."""
-        return self.node.run(
-            ["env", f"DOCKER_HOST=unix://{self.socket}", "sh", "-c", line], check=check, timeout=timeout
-        )
+        words = ["env", f"DOCKER_HOST=unix://{self.socket}", "sh", "-c", line]
+        try:
+            done = self.node.run(words, check=check, timeout=timeout)
+        except (Failed, subprocess.TimeoutExpired) as failure:
+            self._transcript.add(f"{self.name}# {line}", str(failure))
+            raise
+        status = f"exit {done.returncode}\n" if done.returncode else ""
+        self._transcript.add(f"{self.name}# {line}", done.stdout + done.stderr + status)
+        return done
 
     def load(self, archive: Path) -> None:
         """Give the host the images of an archive as `docker save` writes it. Raises `Failed` with what was said."""
@@ -173,8 +184,10 @@ class Machine:
         """Run `docker <line>` and return its standard output, stripped; raises `Failed` with what it said."""
         return self.sh(f"docker {line}", timeout=timeout).stdout.strip()
 
-    def fetch(self, url: str, seconds: float = 5) -> str:
-        """The body at `url`, fetched from the host itself."""
+    def fetch(self, url: str, seconds: float = 5, container: str = "") -> str:
+        """The body at `url`, fetched from the host itself or from a container on it, by the wget of its image."""
+        if container:
+            return self.sh(f"docker exec {container} wget -q -T {seconds:g} -O - {shlex.quote(url)}").stdout
         return self.sh(f"curl -sS --fail --max-time {seconds:g} {shlex.quote(url)}", timeout=seconds + 5).stdout
 
     def state(self) -> str:

@@ -1,16 +1,14 @@
-"""Labs in tests: made under a name of their own, removed whatever happens, and evidence left when a test fails.
+"""Labs in tests: made under a name of their own, removed whatever happens, and evidence left of a failure.
 
-@pytest.fixture
-def lab():
+async def test_a_cut_heals():
     with laboratory(simple(["a", "b"]), evidence=Path("evidence")) as lab:
-        yield lab
+        a, b = lab.hosts("a", "b")
+        a.docker("run -d -p 80:80 --name web nginx")
+        await eventually(lambda: "Welcome" in b.fetch(f"http://{a.address}"))
+        lab.cut(a, b)
+        ...
 
-async def test_a_cut_heals(lab):
-    a, b = lab.hosts("a", "b")
-    a.docker("run -d -p 80:80 --name web nginx")
-    await eventually(lambda: "Welcome" in b.fetch(f"http://{a.address}"))
-    lab.cut(a, b)
-    ...
+`fixtures` makes a pytest fixture of it, which keeps evidence of tests that fail: a fixture itself is not told.
 """
 
 from __future__ import annotations
@@ -25,7 +23,6 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from fairlead.lab.draw import draw
 from fairlead.lab.laboratory import Laboratory
 from fairlead.lab.machine import Machine
 from fairlead.lab.node import PATIENCE
@@ -53,16 +50,18 @@ def laboratory(topology: Topology, flags: Sequence[str] = (), evidence: Path | N
 
 
 def keep_evidence(lab: Laboratory, folder: Path) -> None:
-    """Links, routes, rules, daemon logs and a drawing of every host, for whoever reads the failure."""
+    """A transcript, a drawing, and every host's links, routes, rules and daemon log, for whoever reads the failure."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "topology.txt").write_text(draw(lab.topology))
+    (folder / "transcript.txt").write_text(str(lab.transcript))
+    for form, ending in (("text", "txt"), ("svg", "svg")):
+        (folder / f"topology.{ending}").write_text(lab.draw(form))
     for host in lab.hosts():
         if host.node.alive:
             _look_at(host, folder)
 
 
 def _look_at(host: Machine, folder: Path) -> None:
-    for title, command in _SIGHTS:
+    for title, command in _SIGHTS if host.has_daemon else _SIGHTS[:2]:
         said = host.sh(f"timeout 10 sh -c '{command}'", check=False)
         (folder / f"{host.name}-{title}.txt").write_text(said.stdout + said.stderr)
     if host.log.exists():

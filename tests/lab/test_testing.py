@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +52,33 @@ def test_a_failure_leaves_evidence_and_no_lab(tmp_path: Path) -> None:
     assert "table inet fairlead" in (folder / "a-rules.txt").read_text()
     assert "seen" in (folder / "a-docker.txt").read_text()
     assert (folder / "a-daemon.log").stat().st_size > 0
+    assert "a# docker network create --subnet 10.88.0.0/24 seen\n" in (folder / "transcript.txt").read_text()
+    assert (folder / "topology.svg").read_text().startswith("<svg ")
     assert folder.name not in record.labs()
+
+
+A_TEST = """
+import pytest
+
+@pytest.mark.lab_hosts("a", "b")
+def test_that_fails(lab):
+    a, b = lab.hosts("a", "b")
+    lab.cut(a, b)
+    assert a.sh(f"ping -c 1 -W 1 {b.address}", check=False).returncode == 0
+"""
+
+
+def test_a_failing_test_leaves_evidence_of_its_fixture(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(A_TEST)
+    command = [sys.executable, "-m", "pytest", "-p", "fairlead.lab.fixtures", "--lab-evidence=kept", "test_it.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert "1 failed" in done.stdout, done.stdout + done.stderr
+    (folder,) = (tmp_path / "kept").iterdir()
+    assert str(folder) in done.stdout
+    transcript = (folder / "transcript.txt").read_text()
+    assert transcript.index("cut a b") < transcript.index("a# ping") < transcript.index("exit 1")
+    assert "cut: a:eth0 x b:eth0" in (folder / "topology.txt").read_text()
+    assert (folder / "b-daemon.log").stat().st_size > 0
 
 
 def _fail_in_a_lab(evidence: Path) -> None:
