@@ -30,7 +30,7 @@ from pathlib import Path
 
 import msgspec
 
-from fairlead.effects.oci import attach, cgroup, conmon, processes, remains, resources, spec
+from fairlead.effects.oci import attach, cgroup, conmon, processes, remains, resources, sockets, spec
 from fairlead.effects.oci.capabilities import available_here
 from fairlead.effects.oci.conmon import Bundle, Programs
 from fairlead.effects.oci.exec import ExecCommand, ExecProcess
@@ -221,6 +221,9 @@ class OciRuntime:
 
     def traffic(self, pid: int) -> Sequence[InterfaceCounters]:
         return processes.traffic(pid)
+
+    def is_asked(self, pid: int) -> bool:
+        return sockets.is_asked(pid)
 
     async def discard(self, container_id: str) -> None:
         """Kill what is left of the container and forget it; nothing to do is fine."""

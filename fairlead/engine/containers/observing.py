@@ -13,6 +13,8 @@ from fairlead.model.runtime import InterfaceCounters, Usage
 
 INTERVAL = 1.0
 """Seconds between two samples."""
+LOOK = 0.05
+"""Seconds between two looks at who is connected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,14 @@ class Observing:
         if container.state.status == RESTARTING:
             raise Conflict(f"container {container.id} is restarting, wait until the container is running")
         return await self._context.runtime.top(container, arguments)
+
+    async def answered(self, container_id: str, seconds: float) -> None:
+        """Returns when nobody is connected to the container's servers, or after `seconds`."""
+        for _ in range(round(seconds / LOOK)):
+            container = self._context.state.containers.get(container_id)
+            if container is None or not container.state.pid or not self._context.runtime.is_asked(container.state.pid):
+                return
+            await asyncio.sleep(LOOK)
 
     async def stats(
         self, reference: str, stream: bool, one_shot: bool

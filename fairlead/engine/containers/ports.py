@@ -100,6 +100,10 @@ class Runtime(Protocol):
 
     def traffic(self, pid: int) -> Sequence[InterfaceCounters]: ...
 
+    def is_asked(self, pid: int) -> bool:
+        """Whether somebody else is connected to a TCP port that the process's network namespace serves."""
+        ...
+
     async def discard(self, container_id: str) -> None:
         """Kill what is left of it and forget it."""
         ...

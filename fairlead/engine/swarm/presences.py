@@ -32,16 +32,17 @@ class Presences:
         self._host, self._told, self._discovery = host, told, discovery
         self._announced: dict[str, _Announced] = {}
 
-    async def retire(self, task: Task, container_id: str, patience: float) -> None:
+    async def retire(self, task: Task, container_id: str, patience: float) -> bool:
         """Announce that nobody shall be sent to the task any more, and return when nobody is: when every node heeds it
-        (not longer than `patience` seconds), and who was sent a moment ago has arrived."""
+        (not longer than `patience` seconds), and who was sent a moment ago has arrived. False when nobody ever was."""
         if self._discovery is None or not await self.follow(task, container_id, serving=False):
-            return
+            return False
         told = self._announced.get(task.id, {})
         waits = (self._discovery.heeded(network_id, one, patience) for one, (network_id, _) in told.items())
         heeded, _ = await asyncio.gather(asyncio.gather(*waits), asyncio.sleep(ARRIVING))
         if not all(heeded):
             log.info("a task ends although not all nodes have heard of it", extra={"task": task.id})
+        return True
 
     async def follow(self, task: Task, container_id: str, *, serving: bool) -> bool:
         """Announce what is now, withdraw what is no more. True when somebody was asked before to use what now serves

@@ -18,6 +18,8 @@ from fairlead.model.swarm.task import Task, TaskStatus
 
 QUIESCE = 3.0
 """Seconds that the other nodes have to send nobody to a task any more before it is asked to stop."""
+ANSWERING = 2.0
+"""Seconds in which it may answer those who have reached it."""
 RETRY = 1.0
 """Seconds after which a stop or removal that failed is tried again."""
 
@@ -142,11 +144,12 @@ class TaskRunner:
                 await self._steps.start(self.task, self.container_id)
 
     async def _stop(self) -> None:
-        """First nobody is sent to it any more, then it is asked to end."""
+        """First nobody is sent to it any more, then who is there is answered, then it is asked to end."""
         if self._hurried:
             await self._steps.kill(self.task, self.container_id)
             return
-        await self._workshop.presences.retire(self.task, self.container_id, QUIESCE)
+        if await self._workshop.presences.retire(self.task, self.container_id, QUIESCE):
+            await self._steps.answered(self.container_id, ANSWERING)
         await self._steps.stop(self.task, self.container_id)
 
     async def _remove(self) -> None:

@@ -72,6 +72,10 @@ class TaskSteps:
             files = task_files(task, self._told.node, self._told.files)
             await self._host.containers.start(container_id, files)
 
+    async def answered(self, container_id: str, seconds: float) -> None:
+        """Returns when whoever asks the task has been answered, or after `seconds`: some never hang up."""
+        await self._host.containers.observing.answered(container_id, seconds)
+
     async def stop(self, task: Task, container_id: str) -> None:
         with suppress(NotModified, NotFound):
             await self._host.containers.stop(container_id, grace(task))
