@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def names_in(file: Path) -> frozenset[str]:
         prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
         found |= {prefix + each.name for each in members if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
     return frozenset(found)
+
+
+def docstrings(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
 
 
 def is_there(path: str) -> bool:
@@ -80,3 +87,13 @@ def test_what_a_page_names_is_there(page: Path) -> None:
 def test_every_page_is_reached_from_the_readme() -> None:
     linked = set(_LINK.findall((ROOT / "README.md").read_text()))
     assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
+
+
+def test_modules_that_docstrings_name_are_there() -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)}: {module}"
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for module in _MODULE.findall("\n".join(docstrings(file)))
+        if not is_a_module(module)
+    ]
+    assert not wrong, "\n".join(wrong)

@@ -1,4 +1,4 @@
-"""`engine.rootfs`: the root file systems of containers, by container and image id."""
+"""The root file systems of containers, by container and image id."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Agent:
 
     async def adopt(self) -> None:
         """Take over what the store remembers: tasks that run are watched again, none is started anew. To be called
-        after `engine.containers.adopt`, before the API answers; needs no manager."""
+        after `Containers.adopt`, before the API answers; needs no manager."""
         self._executor.adopt()
 
     # --- sessions ---------------------------------------------------------------------------------

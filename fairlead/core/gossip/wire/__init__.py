@@ -1,0 +1,1 @@
+"""What gossip looks like on the wire: envelopes of datagrams, frames of streams, and the messages in them."""
