@@ -84,7 +84,11 @@ def test_containers_join_and_leave_networks(client: Client) -> None:
     assert network.containers == []
     network.remove()
     client.networks.create("idle")
+    begun = time.time()
     assert client.networks.prune()["NetworksDeleted"] == ["idle"]
+    told = list(client.events(decode=True, since=begun, until=time.time(), filters={"type": "network"}))
+    assert told[-1]["Action"] == "prune"
+    assert told[-1]["Actor"]["Attributes"] == {"reclaimed": "0"}
 
 
 def test_networks_are_refused_with_dockers_words(client: Client) -> None:
@@ -205,6 +209,7 @@ def test_files_go_in_and_out_as_tars(client: Client) -> None:
         assert back is not None
         assert back.read() == b"xyz"
         assert tar.getmember("file.txt").uid == 1000
+        assert tar.getmember("file.txt").pax_headers == {}
     assert stat["name"] == "file.txt"
     assert stat["size"] == 3
     assert {"Path": "/tmp/file.txt", "Kind": 1} in container.diff()

@@ -157,6 +157,7 @@ def _add(tar: tarfile.TarFile, path: str, name: str) -> None:
         if info is None:
             return
         info.uname = info.gname = ""
+        info.mtime = int(info.mtime)  # as Docker's: a fraction would cost each member a header of its own
         if info.isreg():
             with open(path, "rb") as content:
                 tar.addfile(info, content)

@@ -124,8 +124,8 @@ class Registry:
         return pushed, len(await self.manifest(reference, auth))
 
     async def login(self, server: str, auth: RegistryAuth) -> None:
-        """Ask a registry whether it takes a name and a password. Raises `Unauthorized`, and `Invalid` for what is no
-        registry's address or no name."""
+        """Ask a registry whether it takes a name and a password. Raises `Unauthorized`, `Failed` when it is not there,
+        and `Invalid` for what is no registry's address or no name."""
         host = server.partition("://")[2] or server
         host = host.partition("/")[0].removeprefix("index.") or "docker.io"
         if not _HOST.fullmatch(host):
@@ -141,7 +141,8 @@ class Registry:
                 arguments = ("login", *options, *verify, host)
                 done = await skopeo.run(arguments, self._environment, source.fileno())
         if done.status:
-            raise Unauthorized(f"login attempt to {host} failed: {skopeo.words(done.stderr)}")
+            said = skopeo.words(done.stderr)
+            raise skopeo.unreachable(said) or Unauthorized(f"login attempt to {host} failed: {said}")
 
     async def _pull(
         self, reference: Reference, auth: RegistryAuth | None, *command: str, then: Sequence[str] = ()

@@ -49,9 +49,13 @@ def refusal(stderr: bytes, reference: Reference, action: str) -> Refusal:
             f"pull access denied for {reference.familiar_repository}, repository does not exist or may require "
             "'docker login': denied: requested access to the resource is denied"
         )
-    if transport := _TRANSPORT.search(said):
-        return Failed(transport[0])
-    return Failed(said or f"{action} of {reference.familiar} failed: skopeo gave no reason")
+    return unreachable(said) or Failed(said or f"{action} of {reference.familiar} failed: skopeo gave no reason")
+
+
+def unreachable(said: str) -> Failed | None:
+    """Why the registry was not reached, in Go's words; None when it was."""
+    found = _TRANSPORT.search(said)
+    return Failed(found[0]) if found else None
 
 
 def words(stderr: bytes) -> str:

@@ -138,6 +138,7 @@ def _pack_entry(archive: tarfile.TarFile, path: Path, root: Path, inodes: dict[t
         return
     member = archive.gettarinfo(str(path), name)
     member.uname = member.gname = ""
+    member.mtime = int(member.mtime)
     member.pax_headers = _attributes(path)
     linked = inodes.setdefault((status.st_dev, status.st_ino), name)
     if linked != name and not stat.S_ISDIR(status.st_mode):

@@ -151,6 +151,7 @@ class Networks:
                 _log.warning("not pruned: %s", refusal.message, extra={"network": network.name})
             else:
                 removed.append(network.name)
+        self._fabric.announce_prune()
         return removed
 
     def _prunable(self, network: Network, filters: Filters, before: int | None) -> bool:

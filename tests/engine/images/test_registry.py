@@ -197,6 +197,8 @@ async def test_a_login_is_tried_at_the_registry_itself(host: Host, tmp_path: Pat
                 await host.images.login(server, RegistryAuth("ann", "guess"))
         with pytest.raises(Invalid, match="user name"):
             await host.images.login(address, RegistryAuth())
+    with pytest.raises(Failed, match="^Get .* connection refused$"):
+        await host.images.login(address, RegistryAuth("ann", "secret"))
 
 
 async def test_a_pull_that_is_given_up_leaves_nothing(host: Host, address: str) -> None:
