@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -80,8 +81,13 @@ def files(room: str = "") -> list[Path]:
     return sorted((PACKAGE / room).rglob("*.py"))
 
 
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def imports(file: Path) -> Iterator[Import]:
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(tree(file)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(file, node.lineno, alias.name, "")
@@ -108,7 +114,7 @@ def reaches_the_world(file: Path) -> Iterator[str]:
         if found.module.split(".")[0] in WORLD and found.name and (found.module, found.name) not in HARMLESS:
             yield str(found)
     plain = {found.module for found in imports(file) if found.module in WORLD and not found.name}
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(tree(file)):
         if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in plain):
             continue
         if (node.value.id, node.attr) not in HARMLESS:
@@ -130,7 +136,7 @@ def subject_of(module: str) -> str:
 
 def functions(file: Path) -> Iterator[tuple[str, int]]:
     """(name, length in lines) of each function, without its decorators and docstring."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(tree(file)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             start = node.lineno
             first = node.body[0]

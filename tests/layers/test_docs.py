@@ -12,7 +12,7 @@ import click
 import pytest
 
 from fairlead.cli.main import Root
-from tests.layers.house import PACKAGE, ROOT
+from tests.layers.house import PACKAGE, ROOT, tree
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _TEST = re.compile(r"`([\w/]+\.py)::([\w:]+)`")
@@ -27,7 +27,7 @@ _COMMAND = re.compile(r"(?:^|`)(?:# |sudo |\.venv/bin/)?fairlead ((?:--|[a-z])[^
 def names_in(file: Path) -> frozenset[str]:
     """The names of a file's tests, those of a class behind the class's."""
     found = set()
-    for node in ast.parse(file.read_text()).body:
+    for node in tree(file).body:
         members = node.body if isinstance(node, ast.ClassDef) else [node]
         prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
         found |= {prefix + each.name for each in members if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
@@ -35,7 +35,7 @@ def names_in(file: Path) -> frozenset[str]:
 
 
 def docstrings(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(tree(file)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield ast.get_docstring(node) or ""
 

@@ -78,7 +78,7 @@ def test_decisions_cannot_reach_the_world(room: str) -> None:
 def test_decisions_read_no_clock_and_open_no_file(room: str) -> None:
     wrong = []
     for file in house.files(room):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(house.tree(file)):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 if called in ("open", "print", "input") or called.endswith((".now", ".utcnow", ".today")):
@@ -113,6 +113,6 @@ def test_every_module_tells_what_it_is_for() -> None:
     silent = [
         str(file.relative_to(house.ROOT))
         for file in house.files()
-        if file.read_text().strip() and not ast.get_docstring(ast.parse(file.read_text()))
+        if file.read_text().strip() and not ast.get_docstring(house.tree(file))
     ]
     assert not silent, "\n".join(silent)
