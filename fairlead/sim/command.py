@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,16 @@ class Share(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class Finite(click.FloatRange):
+    """A range of numbers, without those that are none and without end."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)  # type: ignore[arg-type]
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number to reckon with", param, ctx)
+        return number
+
+
 SHARE = Share()
 
 
@@ -41,7 +52,7 @@ def sim() -> None:
 @click.option(
     "--scenario", type=click.Choice(SCENARIOS), default="quiet", show_default=True, help="What happens to the hosts."
 )
-@click.option("--duration", type=click.FloatRange(1), default=60.0, show_default=True, help="Virtual seconds.")
+@click.option("--duration", type=Finite(1), default=60.0, show_default=True, help="Virtual seconds.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Names the history: equal seeds, equal runs.")
 @click.option(
     "--profile",
@@ -60,12 +71,12 @@ def sim() -> None:
 @click.option("--loss", type=SHARE, help="Share of packets lost, as in 5%.")
 @click.option("--duplication", type=SHARE, help="Share of packets that arrive twice.")
 @click.option("--reordering", type=SHARE, help="Share of packets that arrive late.")
-@click.option("--skew", type=click.FloatRange(0), help="Clocks differ by up to this many seconds.")
-@click.option("--writes", type=click.FloatRange(0), help="Table writes per second in the cluster.")
+@click.option("--skew", type=Finite(0), help="Clocks differ by up to this many seconds.")
+@click.option("--writes", type=Finite(0), help="Table writes per second in the cluster.")
 @click.option("--churn", type=SHARE, help="Share of hosts restarted per minute.")
 @click.option("--crash", type=click.IntRange(0), help="Hosts that fail for good.")
 @click.option("--pause", type=SHARE, help="Share of hosts that stands still at any time.")
-@click.option("--pause-length", type=click.FloatRange(0.1), help="Longest standstill in seconds.")
+@click.option("--pause-length", type=Finite(0.1), help="Longest standstill in seconds.")
 @click.option("--machines", is_flag=True, help="Machines fail and stall, not processes: no kernel answers for them.")
 @click.option("--partition", help="SHARE or SHARE@START+LENGTH, as in 30%@20+60.")
 @click.option("--plain", is_flag=True, help="SWIM of 2002, without Lifeguard and witnesses.")
@@ -83,6 +94,10 @@ def gossip(as_json: bool, plot: Path | None, partition: str | None, **options: o
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--partition") from None
     settings = Settings(**chosen)  # type: ignore[arg-type]
+    if settings.crash >= settings.nodes:
+        raise click.BadParameter(
+            f"{settings.crash} of {settings.nodes} hosts leave nobody to notice", param_hint="--crash"
+        )
     with _without_collector():
         result, measure = simulate(settings, sample_load=plot is not None)
     if plot is not None:

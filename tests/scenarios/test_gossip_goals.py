@@ -116,6 +116,10 @@ def test_the_command_prints_one_json_object_and_writes_plots(tmp_path: Path) -> 
     ("options", "text"),
     [
         (["--loss", "200%"], "200% is not a share; it must lie between 0% and 100%"),
+        (["--loss", "x"], "x is not a share"),
+        (["--duration", "inf"], "inf is not a number to reckon with"),
+        (["--nodes", "5", "--crash", "5"], "5 of 5 hosts leave nobody to notice"),
+        (["--partition", "30%@99"], "30%@99 begins when all is over"),
         (["--partition", "half"], "half is not a partition; write SHARE or SHARE@START+LENGTH"),
         (["--nodes", "1"], "1 is not in the range"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -73,17 +74,23 @@ def with_scenario(settings: dict[str, object]) -> dict[str, object]:
 
 def parse_share(text: str) -> float:
     """`5%` or `0.05`. Raises ValueError."""
-    value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    try:
+        value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        value = math.nan
     if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{text} is not a share; it must lie between 0% and 100%")
+        raise ValueError(f"{text} is not a share; it must lie between 0% and 100%, as in 5% or 0.05")
     return value
 
 
 def parse_partition(text: str, duration: float) -> Partition:
     """`30%`, or `30%@20+60`: that share, from second 20 on, for 60 seconds. Raises ValueError."""
-    match = re.fullmatch(r"([0-9.]+%?)(?:@([0-9.]+)(?:\+([0-9.]+))?)?", text)
+    number = r"([0-9]+(?:\.[0-9]+)?)"
+    match = re.fullmatch(rf"([0-9.]+%?)(?:@{number}(?:\+{number})?)?", text)
     if match is None:
         raise ValueError(f"{text} is not a partition; write SHARE or SHARE@START+LENGTH, as in 30%@20+60")
     share, start, length = match.groups()
     begin = float(start) if start else duration / 6
+    if begin >= duration:
+        raise ValueError(f"{text} begins when all is over: the simulation lasts {duration:g} seconds")
     return Partition(parse_share(share), begin, float(length) if length else duration / 3)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 from fairlead.core.gossip.spread import retransmit_limit
 from tests.core.gossip.cluster import Cluster
@@ -10,6 +12,15 @@ from tests.core.gossip.cluster import Cluster
 
 def test_each_node_sends_a_change_about_four_times_the_logarithm_of_their_number() -> None:
     assert [retransmit_limit(4.0, members) for members in (1, 4, 30, 100, 1000)] == [2, 3, 6, 9, 13]
+
+
+def test_the_example_of_the_document_runs_as_it_stands() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "gossip.md").read_text()
+    example = text.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(example, names)
+    assert [row.value for row in names["node"].entries("pets", "endpoints")] == [b"10.0.0.7"]
+    assert [event.entry.key for event in names["watch"].take()] == ["web"]
 
 
 def test_without_push_the_tick_alone_reaches_everybody() -> None:
