@@ -60,7 +60,7 @@ def _summaries(views: Iterable[ContainerView]) -> Response:
 class _ContainerHandlers:
     def __init__(self, engine: Engine) -> None:
         self._containers, self._images = engine.containers, engine.images
-        self._answers: dict[str, tuple[ContainerView, Response]] = {}
+        self._answers: dict[tuple[str, bool], tuple[ContainerView, Response]] = {}
 
     def list(self, request: Request) -> Response | Awaitable[Response]:
         limit = number(request, "limit", -1)
@@ -74,19 +74,19 @@ class _ContainerHandlers:
         view = self._containers.listing.inspect(request.params["id"])
         if request.flag("size"):
             return self._inspect_sizes(view, request.version)
-        known = request.version >= NAMES_BESIDE_ALIASES_SINCE
-        return self._rendered(view) if known else _inspected(view, request.version)
+        return self._rendered(view, request.version)
 
     async def _inspect_sizes(self, view: ContainerView, version: Version) -> Response:
         return _inspected(await self._containers.listing.with_sizes(view), version)
 
-    def _rendered(self, view: ContainerView) -> Response:
+    def _rendered(self, view: ContainerView, version: Version) -> Response:
         """Whoever polls a container gets the same bytes until something of it changes."""
-        known = self._answers.get(view.container.id)
+        key = view.container.id, version < NAMES_BESIDE_ALIASES_SINCE
+        known = self._answers.get(key)
         if known is None or known[0] is not view:
             if len(self._answers) >= ANSWERS_KEPT:
                 self._answers.clear()
-            known = self._answers[view.container.id] = view, json_response(inspect_json(view))
+            known = self._answers[key] = view, _inspected(view, version)
         return known[1]
 
     async def create(self, request: Request) -> Response:
