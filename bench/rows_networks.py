@@ -14,8 +14,8 @@ from bench.figures import Figure, interleaved, milliseconds
 
 CROWD = 500
 SETTLING = 0.1
-"""Seconds between two turns: what one engine still takes down behind its answer holds the kernel's lock, and would be
-waited for by the other."""
+"""Seconds before each turn: what the one before still takes down behind its answer holds the kernel's lock, and would
+be waited for. And all begin alike, after a pause, as users do."""
 
 
 def measure(ours: Engine, peer: Engine, rounds: int) -> list[Figure]:
@@ -72,12 +72,18 @@ def _beside_floor(ours: Engine, rounds: int) -> Figure:
     client.post("/networks/none/disconnect", {"Container": "floor"})
 
     def connect() -> float:
+        time.sleep(SETTLING)
         taken = client.timed("POST", "/networks/floor/connect", {"Container": "floor"})
         client.post("/networks/floor/disconnect", {"Container": "floor"})
         return taken
 
-    with floor.remote(ours.node.inside([sys.executable, floor.__file__])) as straight:
-        samples = interleaved(connect, straight, max(rounds, 20), warm_up=2)
+    with floor.remote(ours.node.inside([sys.executable, floor.__file__])) as raw:
+
+        def straight() -> float:
+            time.sleep(SETTLING)
+            return raw()
+
+        samples = interleaved(connect, straight, max(rounds, 40), warm_up=2)
     client.remove("floor")
     client.close()
     return milliseconds("network connect", samples, 3.0, "base: raw netlink")
@@ -93,11 +99,12 @@ def _crowded(client: Client, rounds: int) -> Figure:
         client.run(f"crowd{number}", network="crowd")
 
     def connect(network: str) -> float:
+        time.sleep(SETTLING)
         taken = client.timed("POST", f"/networks/{network}/connect", {"Container": "walker"})
         client.post(f"/networks/{network}/disconnect", {"Container": "walker"})
         return taken
 
-    samples = interleaved(lambda: connect("crowd"), lambda: connect("lone"), rounds)
+    samples = interleaved(lambda: connect("crowd"), lambda: connect("lone"), max(rounds, 30))
     crowd, lone = ([1000 * value for value in values] for values in samples)
     started = time.perf_counter()
     for number in range(CROWD):
