@@ -16,12 +16,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from fairlead.effects.kernel import links
 from fairlead.effects.kernel import nft_constants as nf
 from fairlead.effects.kernel import socket_filter as bpf
 from fairlead.effects.kernel.attributes import parse, read_text
+from fairlead.effects.kernel.ear import listener
 from fairlead.effects.kernel.link_reader import EVERY_LINK, SeenLink, read_link
 from fairlead.effects.kernel.netlink import DUMP, HEADER, NETFILTER, REQUEST, ROUTE, split_with_sender
 from fairlead.effects.kernel.reaper import DOOMED, NEWBORN
@@ -35,7 +36,6 @@ _LINK_GROUP = 1
 _RECEIVE = 1 << 16
 _BUFFER = 8 << 20
 _BURST = 64
-_RCVBUFFORCE = 33
 _NFNL_HEADER = 4
 _MULTI = 0x2
 
@@ -57,8 +57,8 @@ class Monitor:
         self._wired: set[int] = set()
         self._names: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
-        self._links = _listener(ROUTE, _LINK_GROUP, _tells_of_links())
-        self._rules = _listener(NETFILTER, NFTABLES_GROUP, _not_from(port_id))
+        self._links = listener((ROUTE, _LINK_GROUP), steps=_tells_of_links(), buffer=_BUFFER)
+        self._rules = listener((NETFILTER, NFTABLES_GROUP), steps=_not_from(port_id), buffer=_BUFFER)
         self._links_port = self._links.getsockname()[0]
         self._reading: asyncio.TimerHandle | None = None
         self._loop.add_reader(self._links.fileno(), self.gather)
@@ -158,14 +158,6 @@ def table_lost(kind: int, payload: bytes) -> tuple[str, str] | None:
         return None
     what, name = _TABLE_EVENTS[kind]
     return what, read_text(parse(payload, _NFNL_HEADER).get(name, b""))
-
-
-def _listener(protocol: int, groups: int, heard: Sequence[bpf.Step]) -> socket.socket:
-    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
-    bpf.attach(made, heard)
-    made.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, _BUFFER)
-    made.bind((0, groups))
-    return made
 
 
 def _tells_of_links() -> list[bpf.Step]:
