@@ -39,6 +39,15 @@ class Directory:
         if not zone and not zone.watched:
             del self._zones[network]
 
+    def learning(self, network: str, name: str) -> None:
+        """More names of the network are there than are known: who asks for one that is not is to ask again."""
+        self._zone(network, name).partial = True
+
+    def learned(self, network: str) -> None:
+        """All its names are known; unknown is fine."""
+        if (zone := self._zones.get(network)) is not None:
+            zone.partial = False
+
     def view(self, sights: tuple[Sight, ...]) -> View:
         """The view on these networks, asked in this order."""
         view = self._views.get(sights)

@@ -39,6 +39,9 @@ ROTATIONS_KEPT = 32
 
 _VERSION: dict[int, int] = {Type.A: 4, Type.AAAA: 6}
 
+_TASKS = b"\x05tasks"
+"""How `tasks.SERVICE` begins."""
+
 _FORWARDED = frozenset({Type.TXT, Type.ANY})
 """Types that are asked outside even of names we know, as Docker does: what these names hold there, if
 anything, is theirs to say. All other types of a known name are ours to deny."""
@@ -92,7 +95,7 @@ class View:
         lookup = _Lookup(self._windows)
         records = lookup.records(query)
         if records is None:
-            return Verdict.FORWARD
+            return Verdict.IGNORE if lookup.may_become_known(query) else Verdict.FORWARD
         replies = self._rotations(query, records, MAX_STREAM if stream else query.udp_limit)
         if not stream and not (query.edns and query.edns.options):
             self._keep(data[2:], replies, lookup.asked)
@@ -139,6 +142,18 @@ class _Lookup:
         if query.type == Type.PTR:
             return self._pointer(fold(query.name))
         return None
+
+    def may_become_known(self, query: Query) -> bool:
+        """Is the unknown name one as networks have them, and does one of them still learn its names? Then whoever asks
+        again is answered; a server outside would deny the name, and that would be believed."""
+        learning = [window.zone for window in self._windows if window.zone.partial]
+        if not learning or query.class_ != CLASS_IN or query.type in (*_FORWARDED, Type.PTR):
+            return False
+        name = fold(query.name)
+        single, of_tasks = len(name) == name[0] + 2, name.startswith(_TASKS)
+        return (
+            single or of_tasks or any(zone.suffix is not None and query.name.endswith(zone.suffix) for zone in learning)
+        )
 
     def find(self, name: bytes) -> list[list[Record]]:
         """What each network that knows the name says of it, in order."""

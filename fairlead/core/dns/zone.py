@@ -76,10 +76,12 @@ class Listener(Protocol):
 
 
 class NetworkZone:
-    """The names of one network. `suffix` is the network's own name in wire form, None if DNS cannot say it."""
+    """The names of one network. `suffix` is the network's own name in wire form, None if DNS cannot say it; `partial`
+    while there may be names that are not known here yet."""
 
     def __init__(self, name: str) -> None:
         self.suffix = encode_name(name)
+        self.partial = False
         self._entries: dict[str, Entry] = {}
         self._by_name: dict[bytes, dict[str, Entry]] = {}
         self._by_address: dict[Address, dict[str, Entry]] = {}

@@ -41,6 +41,8 @@ READY_SECONDS = 1.0
 """Others are told of an endpoint after this long even if this host is not through with it."""
 INHERITANCE_SECONDS = 5.0
 """How long an earlier life's balancing goes on when others should be there, and none is heard."""
+NAMES_SECONDS = 15.0
+"""How long a name of an earlier life's networks may be told yet: longer than a client's first attempts together."""
 FIRST_INDEX = 256
 
 _log = logging.getLogger("fairlead.engine.discovery")
@@ -88,6 +90,7 @@ class Discovery:
         if not moved:
             self._outlets.inherit(self._with_sandboxes())
             self._later("inherited", INHERITANCE_SECONDS, self._look_whether_alone)
+            self._later("named", NAMES_SECONDS, self._outlets.name_unknown)
         for network, presence in moved:
             self._announce(network, replace(presence, vtep=data_address))
         for network, presence in self._observed.presences(here):

@@ -21,6 +21,10 @@ class Inheritance:
         self._networks = {network.id: network for network in networks}
         self._untold = set(self._networks)
 
+    def untold(self) -> tuple[Network, ...]:
+        """Those of which more is expected."""
+        return tuple(self._networks[one] for one in self._untold)
+
     def __contains__(self, network_id: str) -> bool:
         return network_id in self._networks
 

@@ -50,6 +50,8 @@ class Outlets:
     def inherit(self, networks: Iterable[Network]) -> None:
         """On these networks there are sandboxes of an earlier life of the daemon."""
         self._inherited.begin(networks)
+        for network in self._inherited.untold():
+            self._names.learning(network)
 
     def spread(self, network: Network, differences: Differences) -> None:
         """Tell everybody whom it concerns."""
@@ -69,16 +71,24 @@ class Outlets:
     def told(self, network_id: str) -> None:
         if self._overlays is not None:
             self._overlays.told(network_id)
+        self._names.learned(network_id)
         self._inherited.told(network_id)
         self._tell_soon()
 
     def enough(self) -> None:
         """What was not told by now is not waited for."""
+        self.name_unknown()
         self._inherited.enough()
         self._tell_soon()
 
+    def name_unknown(self) -> None:
+        """A name that nobody has told by now is one that there is not."""
+        for network in self._inherited.untold():
+            self._names.learned(network.id)
+
     def forget(self, network_id: str) -> None:
         """The network was left, and its last differences spread."""
+        self._names.learned(network_id)
         self._inherited.told(network_id)
         self._balanced.pop(network_id, None)
         self._vips.pop(network_id, None)

@@ -88,6 +88,14 @@ class Names:
         """Somebody in the swarm has these names on the network."""
         self._directory.put(network.id, network.name, entry)
 
+    def learning(self, network: Network) -> None:
+        """Others have names on the network that were known in an earlier life and will be told again."""
+        self._directory.learning(network.id, network.name)
+
+    def learned(self, network_id: str) -> None:
+        """All that there is was told, or is not waited for any more."""
+        self._directory.learned(network_id)
+
     def drop_shared(self, network_id: str, owner: str) -> None:
         """Nobody of that id has names on the network any more; unknown is fine."""
         self._directory.drop(network_id, owner)

@@ -57,6 +57,21 @@ def test_names_of_other_networks_are_unknown(directory: Directory, name: str) ->
     assert told(directory.view((N2,)).answer, name) is Verdict.FORWARD
 
 
+def test_a_name_that_a_network_may_learn_yet_is_not_denied_by_anybody(directory: Directory) -> None:
+    view = directory.view((N1, N2))
+    directory.learning("2", "n2")
+    for name in ("nosuch", "nosuch.n2", "tasks.nosuch", "tasks.nosuch.n2"):
+        assert told(view.answer, name) is Verdict.IGNORE
+    for name in ("nosuch.n1", "example.com", "nosuch.lab.internal", "."):
+        assert told(view.answer, name) is Verdict.FORWARD
+    assert told(view.answer, "nosuch", "TXT") is Verdict.FORWARD
+    assert told(view.answer, "a2") == ("172.18.0.3",)
+    directory.put("2", "n2", entry("nosuch/2", "nosuch", "172.19.0.9"))
+    assert told(view.answer, "nosuch") == ("172.19.0.9",)
+    directory.learned("2")
+    assert told(view.answer, "other") is Verdict.FORWARD
+
+
 def test_the_first_network_that_knows_the_name_answers(directory: Directory) -> None:
     assert told(directory.view((N2, N1)).answer, "a1") == ("172.19.0.3",)
     assert told(directory.view((N2, N1)).answer, "all") == ("172.19.0.2",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, cast
@@ -29,6 +29,13 @@ class Shown:
 
     def __init__(self) -> None:
         self.owners: dict[str, Entry] = {}
+        self.partial: set[str] = set()
+
+    def learning(self, network: Network) -> None:
+        self.partial.add(network.id)
+
+    def learned(self, network_id: str) -> None:
+        self.partial.discard(network_id)
 
     def put_shared(self, network: Network, entry: Entry) -> None:
         self.owners[entry.owner] = entry
@@ -130,6 +137,19 @@ async def test_what_an_earlier_life_has_left_balances_on_until_all_is_told(given
     await told.outlets.settled()
     assert told.slow.asked.is_set()
     assert told.slow.completed == [ATT.id]
+
+
+@pytest.mark.parametrize("end", [Outlets.name_unknown, Outlets.enough, lambda outlets: outlets.told(ATT.id)])
+async def test_names_of_an_earlier_life_may_be_told_until_they_are_waited_for_no_more(
+    end: Callable[[Outlets], None],
+) -> None:
+    told = Told()
+    told.slow.done.set()
+    told.outlets.inherit([ATT])
+    assert told.shown.partial == {ATT.id}
+    end(told.outlets)
+    assert not told.shown.partial
+    await told.outlets.settled()
 
 
 async def test_what_nobody_tells_of_any_more_is_completed_too() -> None:
