@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from fairlead.api.schema.container import ContainerCreate, ContainerUpdate, ExecCreate
 from fairlead.api.schema.network import NetworkConnect, NetworkCreate
 from fairlead.api.schema.service import ServiceSpecBody
+from fairlead.api.schema.swarm_file import FileBody
 from fairlead.lab.machine import Machine
 from tests.chaos.api import Api, Refused
-from tests.support.bodies import bodies
+from tests.support.bodies import WORDS, bodies
 from tests.support.images import provide
 from tests.support.machines import machine, missing_requirements, wait_for
 
@@ -26,6 +28,26 @@ MANY = settings(
 )
 LEFT = "ip -br link | cut -d' ' -f1; nft list table inet fairlead; docker ps -aq; docker network ls; docker service ls"
 STATUSES = {400, 403, 404, 409, 500, 501, 503}
+READS = (
+    *("/containers/json", "/containers/{}/json", "/containers/{}/top", "/containers/{}/logs", "/containers/{}/archive"),
+    *("/images/json", "/images/{}/json", "/images/{}/history", "/networks", "/networks/{}", "/volumes", "/volumes/{}"),
+    *("/services", "/services/{}", "/tasks", "/tasks/{}", "/nodes", "/nodes/{}", "/secrets", "/configs/{}", "/swarm"),
+    *("/exec/{}/json", "/system/df", "/plugins", "/info", "/version"),
+)
+PARAMETERS = (
+    *("all", "filters", "limit", "since", "until", "tail", "stdout", "timestamps", "size", "ps_args", "path"),
+    *("digests", "type", "verbose", "scope", "insertDefaults", "status"),
+)
+VALUES = (
+    *WORDS,
+    "99999999999999999999",
+    "[" * 3000,
+    '{"name":["x"]}',
+    '{"name":{"x":1}}',
+    '{"until":["x"]}',
+    "{}",
+    "null",
+)
 Body = dict[str, Any]
 
 
@@ -130,5 +152,32 @@ def test_services(api: Api) -> None:
         if made:
             answer(api, "GET", f"/services/{made['ID']}")
             api.delete(f"/services/{made['ID']}")
+
+    asked()
+
+
+@pytest.mark.parametrize("kind", ["secrets", "configs"])
+def test_files_of_a_swarm(api: Api, kind: str) -> None:
+    @MANY
+    @given(bodies(FileBody), bodies(FileBody))
+    def asked(body: Body, later: Body) -> None:
+        made = answer(api, "POST", f"/{kind}/create", body)
+        if made:
+            version = answer(api, "GET", f"/{kind}/{made['ID']}")["Version"]["Index"]
+            answer(api, "POST", f"/{kind}/{made['ID']}/update?version={version}", later)
+            api.delete(f"/{kind}/{made['ID']}")
+
+    asked()
+
+
+def test_questions(api: Api) -> None:
+    @settings(MANY, max_examples=150)
+    @given(
+        st.sampled_from(READS),
+        st.sampled_from(WORDS),
+        st.dictionaries(st.sampled_from(PARAMETERS), st.sampled_from(VALUES), max_size=4),
+    )
+    def asked(path: str, word: str, query: dict[str, str]) -> None:
+        answer(api, "GET", f"{path.format(quote(word, safe=''))}?{urlencode(query)}")
 
     asked()
