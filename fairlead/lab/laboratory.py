@@ -26,9 +26,9 @@ from fairlead.lab.draw import draw
 from fairlead.lab.machine import SOCKET, Machine
 from fairlead.lab.node import Node, boot, until
 from fairlead.lab.record import Record
-from fairlead.lab.topology import OUTSIDE, Router, Topology
+from fairlead.lab.topology import OUTSIDE, Host, Router, Topology
 from fairlead.lab.transcript import Transcript
-from fairlead.model.errors import Failed, Invalid, NotFound
+from fairlead.model.errors import Failed, Invalid, NotFound, Unsupported
 
 Progress = Callable[[str], None]
 Named = Machine | str
@@ -159,7 +159,7 @@ class Laboratory:
         self._record.nodes[name] = (booted.pid, booted.born)
         record.save(self._record)
         fabric.batch("ip", underlay.cable_commands(self.topology, name, booted.pid))
-        booted.batch("ip", underlay.node_commands(self.topology, self.topology.hosts[name]))
+        self._configure_links(name, self.topology.hosts[name])
         self._damage.reimpose(name)
         if machine.has_daemon:
             machine.start()
@@ -218,10 +218,19 @@ class Laboratory:
         pids = {name: pid for name, (pid, _) in self._record.nodes.items()}
         self.node(underlay.FABRIC).batch("ip", underlay.fabric_commands(self.topology, pids))
         for name, spec in self.topology.nodes.items():
-            self._node(name).batch("ip", underlay.node_commands(self.topology, spec))
+            self._configure_links(name, spec)
         for name, router in self.topology.routers.items():
             self._configure_router(name, router)
         progress("cables are in")
+
+    def _configure_links(self, name: str, spec: Host | Router) -> None:
+        try:
+            self._node(name).batch("ip", underlay.node_commands(self.topology, spec))
+        except Failed as failure:
+            tagged = [link.ifname for link in spec.links if link.vlan]
+            if tagged and "Unknown device type" in failure.message:
+                raise Unsupported(f"{name} cannot have {', '.join(tagged)}: this kernel has no 8021q") from failure
+            raise
 
     def _configure_router(self, name: str, router: Router) -> None:
         node = self._node(name)

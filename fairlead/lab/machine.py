@@ -72,8 +72,13 @@ class Machine:
         if not self.has_daemon:
             raise Invalid(f"{self.name} is a host without a daemon: its topology says daemon = false")
 
+    def _require_life(self) -> None:
+        if not self.node.alive:
+            raise Unavailable(f'{self.name} does not run; "fairlead lab reboot {self.name}" starts it')
+
     def start(self) -> None:
         self._require_daemon()
+        self._require_life()
         self._transcript.add(f"start {self.name}")
         if not self.answers():
             self.launch()
@@ -156,8 +161,7 @@ class Machine:
     def command(self, command: Sequence[str], directory: str = "") -> list[str]:
         """How to run `command` on this host with DOCKER_HOST set, in `directory` or the root. Raises `Unavailable` when
         the host does not run."""
-        if not self.node.alive:
-            raise Unavailable(f'{self.name} does not run; "fairlead lab reboot {self.name}" starts it')
+        self._require_life()
         words = ["env", *(["--chdir", directory] if directory else [])]
         return self.node.inside([*words, f"DOCKER_HOST=unix://{self.socket}", f"LAB_HOST={self.name}", *command])
 

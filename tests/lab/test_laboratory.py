@@ -172,6 +172,18 @@ links = [{ switch = "middle" }, { switch = "office" }]
 """
 
 
+def test_a_trunk_is_built_or_refused_by_name() -> None:
+    name = f"trunk{os.getpid()}"
+    tagged = PLAIN.replace('{ switch = "lan" }', '{ switch = "lan" }, { switch = "lan", vlan = 10 }', 1)
+    refusals = []
+    try:
+        Laboratory.up(name, topology.parse(tagged)).down()
+    except Unsupported as refusal:
+        refusals.append(refusal.message)
+    assert refusals in ([], ["a cannot have eth0.10: this kernel has no 8021q"])
+    assert name not in record.labs()
+
+
 def test_two_routers_lead_to_each_others_subnets_and_a_cut_reaches_beyond_them() -> None:
     with laboratory(topology.parse(CHAIN)) as made:
         a, b = made.hosts("a", "b")
