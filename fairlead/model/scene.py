@@ -25,7 +25,8 @@ ELSEWHERE = "?"
 @dataclass(frozen=True, slots=True)
 class SceneLink:
     """A link. `master` and `parent` are names, "" for none; the other end of a veth has the index `peer` in the
-    namespace `peer_ns`. `isolated`: a bridge port that only speaks to those that are not. `vni` is a VXLAN device's."""
+    namespace `peer_ns`, and so has what a macvlan or ipvlan stands on. `isolated`: a bridge port that only speaks to
+    those that are not; a macvlan or ipvlan that does not speak to its siblings. `vni` is a VXLAN device's."""
 
     name: str
     index: int

@@ -113,7 +113,7 @@ def _walk(walk: Walk) -> Trace:
     except Departed as departed:
         return _departed(walk, departed)
     except UnknownShapeError as unknown:
-        hop = Hop("", FINDING, f"a rule that cannot be read decides: {unknown}", verdict=DOUBTS)
+        hop = Hop("", FINDING, f"what decides is not read here: {unknown}", verdict=DOUBTS)
         return Trace(UNSURE, hop.told, (*walk.hops, hop), len(walk.hops) + 1)
 
 

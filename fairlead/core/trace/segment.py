@@ -73,13 +73,13 @@ class Segments:
             return self._on_bridge(ns, link, None, target)
         if link.kind == "veth":
             return self._over_veth(ns, link, target)
-        if link.kind in ("macvlan", "ipvlan"):
+        if link.kind in _UPON:
             return self._beside(ns, link, target)
-        raise Departed(ns, link.name, target)
+        raise self._away(ns, link, target)
 
     def _over_veth(self, ns: str, link: SceneLink, target: Address) -> Landing:
         if link.peer_ns == ELSEWHERE:
-            raise Departed(ns, link.name, target)
+            raise self._away(ns, link, target)
         far = self._other_end(ns, link)
         self._use(link.peer_ns, far)
         if not far.master:
@@ -111,7 +111,7 @@ class Segments:
             return found
         uplink = next((port for port in self._ports(ns, bridge) if port.kind not in ("veth", "vxlan")), None)
         if uplink is not None:
-            raise Departed(ns, uplink.name, target)
+            raise self._away(ns, uplink, target)
         raise self._nobody(ns, bridge, target)
 
     def _reached(self, ns: str, bridge: SceneLink, entry: SceneLink | None, target: Address) -> Landing | None:
@@ -246,17 +246,52 @@ class Segments:
         return Hop(self._place(ns), LINK, told, f"bridge fdb show dev {device.name}")
 
     def _beside(self, ns: str, link: SceneLink, target: Address) -> Landing:
-        """A sibling on the same physical interface, or the world."""
-        sibling = next(
-            (one for one in self.known.endpoints if target in one.addresses and one.ns and not one.port), None
-        )
-        if sibling is None or sibling.ns == ns:
+        """A sibling on the same physical interface, or the world; not the host, which is not on its own interface."""
+        below = self._below(link)
+        if below is not None and any(
+            own.ip == target for own in self.scene(link.peer_ns).addresses.get(below.name, ())
+        ):
+            told = f"a {link.kind} does not reach the host that it is on by {below.name}"
+            raise Stopped(Hop(self._place(ns), LINK, told, "the kernel", remedy=_MACVLAN))
+        sibling = self.upon(target)
+        if sibling is None or sibling.ns == ns or not self._same_parent(link, sibling):
             raise Departed(ns, link.name, target)
         if not self._holds(sibling.ns, sibling.ifname, target):
             told = f"{sibling.ifname} does not have {target}, which {sibling.container} was given"
             raise Stopped(Hop(sibling.container, LINK, told, "ip address", remedy=_RESTART.format(sibling.container)))
+        if link.isolated:
+            told = f"{link.name} does not speak to its siblings on the same interface"
+            raise Stopped(Hop(self._place(ns), LINK, told, f"mode or flag of network {sibling.network}"))
         self.note(Hop(self._place(ns), LINK, f"{link.kind} {link.name} -> {sibling.ifname} of {sibling.container}"))
         return Landing(sibling.ns, sibling.ifname, self.scene(sibling.ns).links[sibling.ifname].mac)
+
+    def _below(self, link: SceneLink) -> SceneLink | None:
+        """What a macvlan or ipvlan stands on, where that is one of ours."""
+        if link.peer_ns == ELSEWHERE:
+            return None
+        return next((one for one in self.scene(link.peer_ns).links.values() if one.index == link.peer), None)
+
+    def upon(self, target: Address) -> KnownEndpoint | None:
+        """Whoever has an address by an interface that stands on a physical one."""
+        endpoints = (one for one in self.known.endpoints if target in one.addresses and one.ns and not one.node)
+        return next((one for one in endpoints if self._kind(one) in _UPON), None)
+
+    def _kind(self, endpoint: KnownEndpoint) -> str:
+        link = self.scene(endpoint.ns).links.get(endpoint.ifname)
+        return link.kind if link else ""
+
+    def _same_parent(self, link: SceneLink, sibling: KnownEndpoint) -> bool:
+        far = self.scene(sibling.ns).links.get(sibling.ifname)
+        return far is not None and (far.peer, far.peer_ns) == (link.peer, link.peer_ns)
+
+    def _away(self, ns: str, link: SceneLink, target: Address) -> Exception:
+        """Out of sight, unless it is for somebody who stands on this very interface and so cannot hear it."""
+        upon = self.upon(target)
+        far = self.scene(upon.ns).links.get(upon.ifname) if upon else None
+        if upon is None or far is None or (far.peer, far.peer_ns) != (link.index, ns):
+            return Departed(ns, link.name, target)
+        told = f"{upon.container} stands on {link.name} itself ({far.kind}), and does not hear what is sent by it"
+        return Stopped(Hop(self._place(ns), LINK, told, "the kernel", remedy=_MACVLAN))
 
     def _check_neighbour(self, ns: str, link: SceneLink, target: Address, landing: Landing) -> None:
         """An entry that is never asked for again and leads somebody else's way."""
@@ -269,3 +304,5 @@ class Segments:
 
 
 _RESTART = "docker restart {}"
+_UPON = ("macvlan", "ipvlan")
+_MACVLAN = "give the host an interface of that kind on the same parent, and a route by it"

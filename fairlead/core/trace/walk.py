@@ -22,6 +22,7 @@ from fairlead.core.firewall.fate import (
     Ruleset,
     Step,
     Undo,
+    UnknownShapeError,
     bridged,
     follow,
 )
@@ -38,6 +39,9 @@ from fairlead.model.scene import Listener, LoadedTable, Scene
 from fairlead.model.trace import ANSWER, ARRIVAL, LINK, NAME, ROUTE, RULES, STOPS, Hop, Known, Question
 
 MOST_NAMESPACES = 24
+LED_BY_IPVS = "for IPVS"
+"""The comment of the rule that marks a virtual address's packets where IPVS balances."""
+
 MOST_TURNS = 1021
 """How many numbers are tried for the backends of a virtual address: beyond it the slots of some are left out."""
 
@@ -90,8 +94,8 @@ class Walk:
         """Where it ends and how it looks there. Raises Stopped, Departed, Unseen."""
         asked = self.question
         if asked.outside:
-            packet, iif = self._from_outside()
-            return self._arrive(asked.ns, iif, packet)
+            packet, ns, iif = self._from_outside()
+            return self._arrive(ns, iif, packet)
         packet = _packet(asked, asked.address or _unspecified(asked.destination))
         return self._leave(asked.ns, replace(packet, vni=self.carried.vni, sealed=self.carried.sealed))
 
@@ -111,15 +115,20 @@ class Walk:
             remedy = f"docker restart {self._place(ns)}"
             raise Stopped(Hop(self._place(ns), NAME, told, "table netdev fairlead; ss -lun", remedy=remedy))
 
-    def _from_outside(self) -> tuple[Packet, str]:
-        asked, stack = self.question, self._stack("")
+    def _from_outside(self) -> tuple[Packet, str, str]:
+        """The packet, and the link of which namespace it comes in by."""
+        asked, stack = self.question, self._stack(HOST)
         source = asked.address or _some_stranger(asked.destination)
+        upon = self.segments.upon(asked.destination)
+        if upon is not None:
+            self._note(Hop("outside", LINK, f"{source} -> {asked.destination} comes in by {upon.ifname}"))
+            return _packet(asked, source), upon.ns, upon.ifname
         way = stack.look_up(Packet(asked.destination, source), "")
         if not way.link or way.link == LOOPBACK_LINK:
             told = f"nothing of the outside comes to this host: {way.told}"
             raise Stopped(Hop("host", ROUTE, told, way.where))
         self._note(Hop("outside", LINK, f"{source} -> {asked.destination} comes in by {way.link}"))
-        return _packet(asked, source), way.link
+        return _packet(asked, source), HOST, way.link
 
     def _leave(self, ns: str, packet: Packet) -> tuple[str, Packet]:
         """A process sends it."""
@@ -185,6 +194,8 @@ class Walk:
         flow = Flow(port=packet.dport, turn=self.turn, direction="original" if self._state == NEW else "reply")
         rules = Ruleset(*((one.table, one.elements) for one in tables))
         fate = follow(packet, iif, rules, self._stack(ns), self._state, flow, self.doubt, undo)
+        if any(step.rule == LED_BY_IPVS for step in fate.steps):
+            raise UnknownShapeError(f"IPVS leads {packet.destination} to one of its servers (ipvsadm -Ln)")
         if fate.drawn and self._state == NEW:
             self._draw(ns, packet, iif, rules, fate)
         self._tell_rules(ns, packet, fate.steps)

@@ -29,6 +29,8 @@ from fairlead.model.scene import ELSEWHERE, LoadedTable, Scene, SceneLink, Scene
 _EVERY_NEIGHBOUR = Message(addresses.GETNEIGH, 0, bytes(12))
 _FAILED, _PERMANENT = 0x20, 0x80
 _VXLAN_ID = 1
+_MACVLAN_MODE, _MACVLAN_APART, _IPVLAN_FLAGS = 1, (1, 2), 2
+"""Modes `private` and `vepa`; an ipvlan has flags of these names."""
 _GENERAL = (
     "net/ipv4/ip_forward",
     "net/ipv6/conf/all/forwarding",
@@ -118,9 +120,17 @@ def _link(seen: SeenLink, names: Mapping[int, str], spaces: Mapping[int, str], n
         parent="" if veth or seen.peer_elsewhere else names.get(seen.parent, ""),
         peer=seen.parent,
         peer_ns=spaces.get(seen.peer_space, ELSEWHERE) if seen.peer_elsewhere else ns,
-        isolated=bool(seen.port.get("isolated")) if seen.master else False,
+        isolated=_is_isolated(seen),
         vni=read_u32(seen.data.get(_VXLAN_ID, bytes(4))) if seen.kind == "vxlan" else 0,
     )
+
+
+def _is_isolated(seen: SeenLink) -> bool:
+    if seen.kind == "macvlan":
+        return read_u32(seen.data.get(_MACVLAN_MODE, bytes(4))) in _MACVLAN_APART
+    if seen.kind == "ipvlan":
+        return any(seen.data.get(_IPVLAN_FLAGS, b""))
+    return bool(seen.port.get("isolated")) if seen.master else False
 
 
 def _held(channel: Channel, names: Mapping[int, str]) -> Mapping[str, tuple[IPv4Interface | IPv6Interface, ...]]:

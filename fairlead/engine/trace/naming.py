@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 
+from fairlead.core.dns.name import encode_name
 from fairlead.core.dns.resolv import Setting
 from fairlead.engine.fabric.fabric import Fabric
 from fairlead.engine.ports import Sights
@@ -66,6 +67,10 @@ class Naming:
         return self._state.containers.get(next(owners, ""), container)
 
     async def named(self, source: End, name: str) -> tuple[Address, tuple[Hop, ...]]:
+        """The address, and the hop that tells where it comes from. Raises NoQuestionError where nobody knows the name,
+        Invalid where nobody could."""
+        if encode_name(name) is None:
+            raise Invalid(f"invalid name: {name!r}")
         if source.container is not None and self.has_names(source):
             return await self._by_resolver(source, source.container, name)
         listed = self._in_hosts(source.container, name)

@@ -13,10 +13,26 @@ from typing import Any
 
 import pytest
 
+from fairlead.core.balance.virtual import sandbox_table
 from fairlead.core.trace.decide import decide
 from fairlead.core.trace.stopping import Unseen
 from fairlead.core.trace.trial import compare
-from fairlead.model.ruleset import ACCEPT, DROP, Chain, Ct, LimitOver, Match, Meta, Payload, Rule, Table, Unread
+from fairlead.core.trace.walk import LED_BY_IPVS
+from fairlead.model.ruleset import (
+    ACCEPT,
+    DROP,
+    Chain,
+    Ct,
+    Element,
+    LimitOver,
+    Match,
+    Meta,
+    Payload,
+    Rt,
+    Rule,
+    Table,
+    Unread,
+)
 from fairlead.model.scene import (
     ELSEWHERE,
     LOCAL,
@@ -28,6 +44,7 @@ from fairlead.model.scene import (
     SceneNeighbour,
     SceneRoute,
     SceneRule,
+    Station,
 )
 from fairlead.model.trace import (
     ANSWERED,
@@ -39,6 +56,7 @@ from fairlead.model.trace import (
     Known,
     KnownEndpoint,
     KnownNetwork,
+    KnownNode,
     Question,
     Trace,
 )
@@ -228,6 +246,74 @@ def test_what_cannot_be_read_is_told_only_where_it_matters(
 ) -> None:
     scenes = {**SCENES, "db": sandbox("db", "172.18.0.3", 12, tables=(ruled(*rules, policy=policy, hook="input"),))}
     assert trace(scenes=scenes).verdict == verdict
+
+
+FAR, NODE, MAC = ip_address("10.0.1.12"), ip_address("192.168.7.12"), "02:42:0a:00:01:0c"
+
+
+def overlay(entry: bool = True, **changes: Any) -> dict[str, Scene]:
+    """web has a leg on an overlay, whose other endpoint is on another node."""
+    web = SCENES["web"]
+    links = {**web.links, "eth1": SceneLink("eth1", 3, "veth", "02:42:0a:00:01:0b", peer=4, peer_ns="home")}
+    routes = (*web.routes, route("10.0.1.0/24", "eth1"))
+    held = {**web.addresses, "eth1": (ip_interface("10.0.1.11/24"),)}
+    home = Scene(
+        ns="home",
+        links={
+            "br0": SceneLink("br0", 2, "bridge"),
+            "vxlan0": SceneLink("vxlan0", 3, "vxlan", master="br0", mtu=1350, vni=4097),
+            "veth9": SceneLink("veth9", 4, "veth", master="br0", peer=3, peer_ns="web"),
+        },
+        neighbours=(SceneNeighbour("vxlan0", FAR, MAC, permanent=True),),
+        stations=(Station("vxlan0", MAC, NODE),) if entry else (),
+    )
+    return {
+        **SCENES,
+        "": host(**changes),
+        "web": replace(web, links=links, routes=routes, addresses=held),
+        "home": home,
+    }
+
+
+def far(encrypted: bool = False, **changes: Any) -> Known:
+    there = KnownEndpoint("b", "att", (FAR,), home="home", node="node2", vtep=NODE)
+    network = KnownNetwork("att", "overlay", "", "home", encrypted=encrypted)
+    before = known()
+    endpoints = (*before.endpoints, replace(there, **changes))
+    return replace(before, endpoints=endpoints, networks=(*before.networks, network))
+
+
+def test_another_node_is_followed_to_the_last_link_of_this_host() -> None:
+    heard = trace("10.0.1.12", scenes=overlay(), known=far())
+    assert heard.verdict == UNSURE
+    assert "node 192.168.7.12 is heard" in heard.told
+    assert any("192.168.7.12:4789" in hop.told for hop in heard.hops)
+    silent = trace("10.0.1.12", scenes=overlay(), known=far(silent=True))
+    assert "has not been heard of" in silent.told
+    lost = trace("10.0.1.12", scenes=overlay(entry=False), known=far())
+    assert (lost.verdict, "there is no node (b on another node)" in lost.told) == (DROPPED, True)
+    moved = trace("10.0.1.12", scenes=overlay(), known=far(vtep=ip_address("192.168.7.13")))
+    assert any("was last said to be behind 192.168.7.13" in hop.told for hop in moved.hops)
+
+
+def test_what_is_to_be_sealed_does_not_leave_in_clear() -> None:
+    down = trace("10.0.1.12", scenes=overlay(), known=far(encrypted=True))
+    assert (down.verdict, down.hops[-1].where) == (DROPPED, "ip xfrm state")
+    up = replace(far(encrypted=True), nodes=(KnownNode(NODE, "established"),))
+    sealed = (Match(Payload("vxlan", "vni"), "==", 4097), Match(Rt("ipsec"), "==", 0), DROP)
+    tables = (ruled(sealed, hook="postrouting"),)
+    assert trace("10.0.1.12", scenes=overlay(tables=tables), known=up).verdict == UNSURE
+    clear = trace("10.0.1.12", scenes=overlay(tables=tables), known=far())
+    assert "the tunnel: postrouting: dropped" in clear.told
+
+
+def test_ipvs_is_left_to_ipvs() -> None:
+    table = sandbox_table(served=1)
+    assert LED_BY_IPVS in {rule.comment for chain in table.chains for rule in chain.rules}
+    marked = LoadedTable(table, (Element("marks4", (DB,), (7,)),))
+    scenes = {**SCENES, "web": sandbox("web", "172.18.0.2", 11, tables=(marked,))}
+    assert trace(scenes=scenes).verdict == UNSURE
+    assert "IPVS leads 172.18.0.3" in trace(scenes=scenes).told
 
 
 def test_a_resolver_that_is_out_of_reach_is_told() -> None:

@@ -76,8 +76,6 @@ async def test_what_another_host_does_is_not_guessed_but_tried(pair: Town) -> No
     assert (await trace(pair, "a", "b", send=PATIENCE)).verdict == REACHES
     pair.cut(pair[1])
     assert (await trace(pair, "a", "10.0.1.12", send=SHORT)).verdict == DROPPED
-    await within(PATIENCE, lambda: pair.discovery(pair[0]).silent(ATT.id))
-    assert "has not been heard of" in (await trace(pair, "a", "10.0.1.12")).told
 
 
 async def test_entries_and_rules_on_the_way_to_another_host(pair: Town, monkeypatch: pytest.MonkeyPatch) -> None:

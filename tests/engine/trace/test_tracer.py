@@ -23,7 +23,8 @@ from fairlead.effects.wire.probing import probe
 from fairlead.effects.wire.sights import LinuxSights
 from fairlead.engine.trace.ends import Asked
 from fairlead.engine.trace.tracer import Tracer
-from fairlead.model.endpoint import PortRequest
+from fairlead.model.endpoint import EndpointSpec, PortRequest
+from fairlead.model.errors import Refusal
 from fairlead.model.plan import ChangeRules, Plan
 from fairlead.model.trace import ANSWERED, DROPPED, REACHES, UNSURE, Trace
 from tests.effects.kernel.conftest import run
@@ -229,6 +230,14 @@ async def test_names_are_what_they_are_for_who_asks(town: Town) -> None:
         assert trace.remedy == "docker start db"
 
 
+async def test_what_makes_no_sense_is_refused(town: Town) -> None:
+    for target in ("a..b", "x" * 64, "\u00e4", "web:http", "web:70000"):
+        with pytest.raises(Refusal, match="invalid"):
+            await town.trace("web", target)
+    with pytest.raises(Refusal, match="No such container"):
+        await town.trace("nobody", "web")
+
+
 async def test_a_trial_is_compared_with_what_was_foretold(town: Town) -> None:
     trace = await town.tracer.trace(Asked("web", "db:80"), send=True)
     assert (trace.verdict, trace.agrees, trace.tried.endswith("answered")) == (REACHES, True, True)
@@ -237,3 +246,19 @@ async def test_a_trial_is_compared_with_what_was_foretold(town: Town) -> None:
     assert "leaves this host by up0" in away.told
     tried = await town.tracer.trace(Asked("web", "192.168.7.2"), send=True)
     assert tried.verdict == REACHES
+
+
+async def test_what_stands_on_the_hosts_interface_does_not_hear_the_host(town: Town) -> None:
+    house = town.house
+    await house.network("lan", "192.168.7.0/24", driver="macvlan", options={"parent": "up0"})
+    for name, last in (("mac1", 51), ("mac2", 52)):
+        await house.run(name, "lan", endpoints={"lan": EndpointSpec(ipv4=f"192.168.7.{last}")})
+    assert (await town.check("mac1", "mac2")).verdict == REACHES
+    assert (await town.check("outside:192.168.7.2", "192.168.7.51")).verdict == REACHES
+    for source, target, why in (
+        ("host", "192.168.7.51", "mac1 stands on up0 itself"),
+        ("mac1", "192.168.7.1", "does not reach the host that it is on by up0"),
+    ):
+        trace = await town.check(source, target)
+        assert trace.verdict == DROPPED
+        assert why in trace.told
