@@ -141,6 +141,7 @@ def test_what_a_service_uses_cannot_be_removed(host: Machine) -> None:
 def test_what_a_service_does_is_an_event(host: Machine) -> None:
     told = "docker events --since 5m --until 0s --filter type=service --filter scope=swarm"
     told += " --format '{{.Action}} {{json .Actor.Attributes}}'"
-    host.sh("docker service scale -d web=3")
-    update = 'update {"name":"web","replicas.new":"3","replicas.old":"2"}'
+    host.sh("docker service create -d --name told --replicas 0 busybox && docker service scale -d told=1")
+    update = 'update {"name":"told","replicas.new":"1","replicas.old":"0"}'
     wait_for(lambda: update in host.sh(told).stdout.splitlines(), what="the event")
+    host.sh("docker service rm told")
