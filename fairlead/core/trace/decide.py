@@ -100,6 +100,9 @@ def _branches(walk: Callable[[Doubt], Trace]) -> Iterator[_Branch]:
         yield _Branch(trace, tuple(text for text, applies in zip(asked, given, strict=False) if applies))
         fresh = range(len(given), len(asked))
         pending += [(*given, *(False for _ in range(at - len(given))), True) for at in fresh]
+    if pending:
+        told = f"more than {MOST_BRANCHES} ways through conditions that are not read here"
+        yield _Branch(Trace(UNSURE, told, (Hop("", FINDING, told, verdict=DOUBTS),), 1), (told,))
 
 
 def _walk(walk: Walk) -> Trace:

@@ -22,6 +22,7 @@ from fairlead.model.ruleset import (
     ACCEPT,
     DROP,
     Chain,
+    Counter,
     Ct,
     Element,
     LimitOver,
@@ -321,6 +322,15 @@ def test_a_resolver_that_is_out_of_reach_is_told() -> None:
     listeners = (Listener("udp", ip_address("127.0.0.11"), 53),)
     heard = {**SCENES, "web": sandbox("web", "172.18.0.2", 11, listeners=listeners)}
     assert trace(resolver=True, scenes=heard).verdict == REACHES
+
+
+def test_more_doubts_than_can_be_followed_are_no_certainty() -> None:
+    rules = [(Unread(f"-m odd{number}"), Match(Payload("tcp", "dport"), "==", 80), ACCEPT) for number in range(70)]
+    doubtful = ruled(*rules, (Unread("-m last"), DROP), hook="input")
+    scenes = {**SCENES, "db": sandbox("db", "172.18.0.3", 12, tables=(doubtful,))}
+    assert trace(scenes=scenes).verdict == UNSURE
+    many = tuple(ruled((Unread("-m odd"), Counter(), ACCEPT), hook="input") for _ in range(9))
+    assert trace(scenes={**SCENES, "db": sandbox("db", "172.18.0.3", 12, tables=many)}).verdict == UNSURE
 
 
 def test_what_was_not_looked_at_makes_the_answer_unsure() -> None:
