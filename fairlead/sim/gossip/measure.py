@@ -23,11 +23,12 @@ class Write:
 
 @dataclass(slots=True)
 class CatchUp:
-    """A host that came back, and what it has yet to learn."""
+    """A host that came back, and what it has yet to learn; `last` is when it learned something of it."""
 
     at: float
     life: int
     missing: set[RowName]
+    last: float
     done: float | None = None
 
 
@@ -61,9 +62,17 @@ class Measure:
     def joined(self, host: Host) -> None:
         """The host came back; it is to learn all rows of owners that run."""
         rows = {name for name, write in self.writes.items() if name[1] != host.name and self._owner_runs(name, write)}
-        catch_up = CatchUp(self._world.now, host.life, rows, None if rows else self._world.now)
+        catch_up = CatchUp(self._world.now, host.life, rows, self._world.now, None if rows else self._world.now)
         self.joins.append(catch_up)
         self._joining[host.number] = catch_up
+
+    def went(self, host: Host) -> None:
+        """The host goes away: nobody can be expected to learn its rows before it returns."""
+        for catch_up in self._joining.values():
+            if catch_up.done is None:
+                catch_up.missing -= {row for row in catch_up.missing if row[1] == host.name}
+                if not catch_up.missing:
+                    catch_up.done = catch_up.last
 
     def crashed(self, host: Host) -> None:
         self.crashes[host.name] = Crash(self._world.now)
@@ -89,9 +98,11 @@ class Measure:
             write.seen.setdefault(host.number, self._world.now)
         catch_up = self._joining.get(host.number)
         if catch_up is not None and catch_up.done is None and catch_up.life == host.life:
-            catch_up.missing.discard(row)
+            if row in catch_up.missing:
+                catch_up.missing.discard(row)
+                catch_up.last = self._world.now
             if not catch_up.missing:
-                catch_up.done = self._world.now
+                catch_up.done = catch_up.last
 
     def _failed(self, host: Host, event: MemberFailed) -> None:
         member, now = event.member, self._world.now

@@ -76,6 +76,7 @@ class Workload:
         host = self._rng.choice(self._world.hosts)
         if host.state is not State.RUNNING:
             return
+        self._measure.went(host)
         if self._rng.random() < 0.5:
             host.node.leave(host.local(self._world.now))
             self._world.flush(host)
@@ -105,6 +106,7 @@ class Workload:
 
     def _crash(self, host: Host) -> None:
         if host.up:
+            self._measure.went(host)
             self._measure.crashed(host)
             self._world.stop(host, self._failure)
 
