@@ -9,6 +9,7 @@ was begun, and leaves them alone.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gc
 import logging
 import os
@@ -79,6 +80,9 @@ from fairlead.model.network import SWARM
 
 OPEN_FILES = 1 << 20
 """Each container takes a few descriptors (resolver, pidfd), each published port up to two."""
+
+ROOMY = 4096
+"""Open files that there is room for from the beginning."""
 
 SWITCH_SECONDS = 0.0005
 """How long the event loop waits at most for a thread that decodes netlink before the interpreter makes it give way; the
@@ -299,6 +303,15 @@ def _raise_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _make_room() -> None:
+    """The table of our open files grows by doubling, and once there are threads the kernel waits each time, some 10 ms,
+    until none of them reads the old one."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    descriptor = os.open(os.devnull, os.O_RDONLY)
+    os.close(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, min(ROOMY, soft) - 1))
+    os.close(descriptor)
+
+
 def _age() -> str:
     """How long this process has lived, in seconds."""
     started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
@@ -309,6 +322,7 @@ def run(config: DaemonConfig) -> int:
     """The process: its exit status."""
     logs.start(config.log_level)
     _raise_limit()
+    _make_room()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         asyncio.run(serve(config))
