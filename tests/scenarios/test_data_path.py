@@ -51,7 +51,7 @@ def test_networks_get_their_subnets_from_the_pool(lab: Laboratory) -> None:
 
 def test_packets_of_overlays_take_their_own_way(lab: Laboratory) -> None:
     manager, worker = lab.hosts(*DATA)
-    manager.docker("network create -d overlay --attachable wide")
+    manager.docker("network create -d overlay --attachable --subnet 10.98.0.0/24 wide")
     worker.docker("run -d --name far --network wide busybox sleep 1000")
     far = worker.docker("inspect far -f '{{.NetworkSettings.Networks.wide.IPAddress}}'")
     manager.docker("run -d --name near --network wide busybox sleep 1000")
