@@ -41,8 +41,8 @@ READY_SECONDS = 1.0
 """Others are told of an endpoint after this long even if this host is not through with it."""
 INHERITANCE_SECONDS = 5.0
 """How long an earlier life's balancing goes on when others should be there, and none is heard."""
-NAMES_SECONDS = 15.0
-"""How long a name of an earlier life's networks may be told yet: longer than a client's first attempts together."""
+NAMES_SECONDS = 60.0
+"""How long a name of an earlier life's networks may be told yet: as long as managers take that were started late, too."""
 FIRST_INDEX = 256
 
 _log = logging.getLogger("fairlead.engine.discovery")
