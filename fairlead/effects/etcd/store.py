@@ -76,7 +76,7 @@ class EtcdStore:
             "failure": [tx.get(fence.key)] if fence is not None else [],
         }
         try:
-            answer = await self._gateway.call("kv/txn", request, PATIENCE)
+            answer = await self._decide(request)
         except Unreachable as error:
             self._receipts.settled(slot, slot.revision)
             raise _unavailable(error) from None
@@ -101,6 +101,16 @@ class EtcdStore:
             return await self._gateway.call("kv/range", message, PATIENCE)
         except (Refused, Interrupted, Unreachable) as error:
             raise _unavailable(error) from None
+
+    async def _decide(self, question: Json) -> Json:
+        """Ask for a transaction. No answer, because the consensus has another leader now or for too long, is
+        `Interrupted`."""
+        try:
+            async with asyncio.timeout(None) as limit:
+                with self.elections.ending(limit):
+                    return await self._gateway.call("kv/txn", question, PATIENCE)
+        except TimeoutError:
+            raise Interrupted("the consensus has another leader") from None
 
     async def _settle(self, slot: Slot, error: Refused | Interrupted) -> int:
         """Find out what became of a commit whose answer did not come, or answer for etcd's refusal of it."""
@@ -129,7 +139,7 @@ class EtcdStore:
             async with asyncio.timeout(patience):
                 while True:
                     try:
-                        return await self._gateway.call("kv/txn", question, PATIENCE)
+                        return await self._decide(question)
                     except (Refused, Interrupted, Unreachable):
                         await asyncio.sleep(0.1)
         except TimeoutError:
