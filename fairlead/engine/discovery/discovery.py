@@ -42,7 +42,7 @@ READY_SECONDS = 1.0
 INHERITANCE_SECONDS = 5.0
 """How long an earlier life's balancing goes on when others should be there, and none is heard."""
 NAMES_SECONDS = 60.0
-"""How long a name of an earlier life's networks may be told yet: as long as managers take that were started late, too."""
+"""How long a name of an earlier life's networks may be told yet: as long as managers take that were started late."""
 FIRST_INDEX = 256
 
 _log = logging.getLogger("fairlead.engine.discovery")
