@@ -131,7 +131,7 @@ async def test_stale_entries_of_a_node_that_missed_everything_do_not_survive_its
     await abc[0].put("new", att="10.0.1.51")
     await abc[2].put("lonely", att="10.0.1.52")
     abc.heal(abc[2])
-    await abc.agree(5)
+    await abc.agree(PATIENCE)
     assert abc.resolve(abc[2], "c", "heir") == {"10.0.1.12"}
     assert not abc.resolve(abc[2], "c", "b")
     assert abc.resolve(abc[0], "a", "lonely") == {"10.0.1.52"}
