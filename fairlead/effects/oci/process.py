@@ -15,7 +15,7 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -163,9 +163,14 @@ def _look_again(pid: int, parent: int, prefix: str, status: int) -> None:
     follow_orphans(parent, prefix)
 
 
-def _children() -> list[int]:
-    lists = Path("/proc/self/task").glob("*/children")
-    return [int(pid) for each in lists for pid in each.read_text().split()]
+def _children() -> Iterator[int]:
+    """Every process is looked at: /proc/PID/task/TID/children leaves some out while others end (proc(5))."""
+    own = os.getpid()
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if int(Path(f"/proc/{entry.name}/stat").read_text().rpartition(")")[2].split()[1]) == own:
+                    yield int(entry.name)
 
 
 async def ended(pid: int) -> int:
