@@ -71,6 +71,7 @@ class Ends:
     # --- to ---------------------------------------------------------------------------------------
 
     async def _aimed(self, source: End, name: str, protocol: str, port: int) -> Question:
+        target = f"{name}:{port}/{protocol}" if port else name
         hops: tuple[Hop, ...] = ()
         goal: str | None = None
         address = literal(name)
@@ -87,7 +88,6 @@ class Ends:
         else:
             destination, hops = await self._naming.named(source, name)
             goal = self._goal(name, destination)
-        target = f"{name}:{port}/{protocol}" if port else name
         return Question(
             source=source.name,
             target=target,
