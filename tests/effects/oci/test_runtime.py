@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -87,24 +88,27 @@ class Yard:
 
 @pytest.fixture
 async def yard(tmp_path: Path, rootfs: Path) -> AsyncIterator[Yard]:
+    begun = time.clock_gettime(time.CLOCK_BOOTTIME)
     yard = Yard(OciRuntime(tmp_path / "exec"), tmp_path / "exec", rootfs)
     yield yard
     for container_id in yard.ids:
         await yard.runtime.discard(container_id)
     assert not list((tmp_path / "exec/containers").iterdir())
     assert not list((tmp_path / "exec/runc").glob("*"))
-    await eventually(lambda: not uncollected())
+    await eventually(lambda: not uncollected(begun))
     cgroup.remove(cgroup_parent(tmp_path / "exec"))
 
 
-def uncollected() -> list[str]:
-    """The children of ours that have ended and for which nobody waits, by name."""
+def uncollected(begun: float) -> list[str]:
+    """The children of ours, begun since, that have ended and for which nobody waits, by name (proc_pid_stat(5)). What
+    other tests have started in this process is theirs."""
     found = []
     for lists in Path("/proc/self/task").glob("*/children"):
         for pid in lists.read_text().split():
             with suppress(OSError):
                 name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")
-                found += [name] if rest.startswith("Z") else []
+                state, started = rest.split()[0], int(rest.split()[19]) / os.sysconf("SC_CLK_TCK")
+                found += [name] if state == "Z" and started >= begun else []
     return found
 
 
