@@ -51,17 +51,12 @@ async def test_nothing_is_left_that_would_keep_the_container_from_ending(
     await eventually(lambda: not orphan.exists())
 
 
-async def test_a_command_that_nobody_waits_for_any_more_is_collected() -> None:
-    given_up = asyncio.create_task(run(["sleep", "0.2"], dict(os.environ)))
-    await eventually(lambda: len(children()) == 1)
-    (pid,) = children()
+async def test_a_command_that_nobody_waits_for_any_more_is_collected(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    given_up = asyncio.create_task(run(["sh", "-c", f"echo $$ > {told}; exec sleep 0.2"], dict(os.environ)))
+    await eventually(lambda: told.exists() and told.read_text().endswith("\n"))
     given_up.cancel()
     with pytest.raises(asyncio.CancelledError):
         await given_up
-    await eventually(lambda: not Path(f"/proc/{pid}").exists())
-
-
-def children() -> list[str]:
-    """Those of ours that are `sleep` by now."""
-    pids = [pid for lists in Path("/proc/self/task").glob("*/children") for pid in lists.read_text().split()]
-    return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text() == "sleep\n"]
+    process = Path("/proc") / told.read_text().strip()
+    await eventually(lambda: not process.exists())
