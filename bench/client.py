@@ -60,7 +60,7 @@ class Client:
 
     def run(self, name: str, image: str = "bench", network: str = "bridge", **host: Any) -> str:
         """`docker run -d`: create and start; returns the id."""
-        exposed = {port: {} for port in host.get("PortBindings", {})}
+        exposed: dict[str, Any] = {port: {} for port in host.get("PortBindings", {})}
         body = {"Image": image, "ExposedPorts": exposed, "HostConfig": {"NetworkMode": network, **host}}
         made = self.post(f"/containers/create?name={name}", body)
         self.post(f"/containers/{made['Id']}/start")

@@ -31,5 +31,6 @@ def measure(ours: Engine, peer: Engine, rounds: int) -> list[Figure]:
             partial(a.timed, "GET", path, times=BURST), partial(b.timed, "GET", path, times=BURST), rounds
         )
         figures.append(milliseconds(row, samples, 0.5))
-    a.close(), b.close()
+    a.close()
+    b.close()
     return figures

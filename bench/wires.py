@@ -30,7 +30,8 @@ class Wire:
         said = self._run(self.client, ["iperf3", "-J", "-c", self.address, "-p", "5201", "-t", str(SECONDS)])
         serving.wait(30)
         end = json.loads(said)["end"]
-        share = (end["cpu_utilization_percent"]["host_total"] + end["cpu_utilization_percent"]["remote_total"]) / 100
+        spent = end["cpu_utilization_percent"]
+        share = float(spent["host_total"] + spent["remote_total"]) / 100
         return float(end["sum_received"]["bits_per_second"]) / 1e9 / share
 
     def latency(self) -> float:

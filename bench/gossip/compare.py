@@ -16,7 +16,9 @@ import signal
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Sized
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from bench.gossip import arena
@@ -116,7 +118,7 @@ async def _records(cluster: Cluster, plan: Plan, result: Round, rng: random.Rand
         key, at = f"record{count}", time.monotonic()
         await cluster.write(rng.randrange(plan.size), key)
         seen = cluster.seen.records.setdefault(key, {})
-        if await until(lambda seen=seen: len(seen) >= quorum, 10):
+        if await until(partial(_enough, seen.keys, quorum), 10):
             result.record_99.append(sorted(seen.values())[quorum - 1] - at)
         else:
             result.records_lost += 1
@@ -155,19 +157,25 @@ async def _crashes(cluster: Cluster, plan: Plan, result: Round, rng: random.Rand
         gone = set(victims[: place + 1])
         name, at, before = name_of(victim), time.monotonic(), len(cluster.seen.failed)
         cluster.signal(victim, signal.SIGKILL)
-
-        def knows(name: str = name, before: int = before, gone: set[int] = gone) -> dict[int, float]:
-            told = {}
-            for dead, number, when in cluster.seen.failed[before:]:
-                if dead == name and number not in gone:
-                    told.setdefault(number, when)
-            return told
-
-        if await until(lambda knows=knows, gone=gone: len(knows()) == plan.size - len(gone), 60):
+        knows = partial(_knowing, cluster, name, before, gone)
+        if await until(partial(_enough, knows, plan.size - len(gone)), 60):
             times = sorted(knows().values())
             result.crash_first.append(times[0] - at)
             result.crash_all.append(times[-1] - at)
         await asyncio.sleep(2)
+
+
+def _knowing(cluster: Cluster, name: str, before: int, gone: set[int]) -> dict[int, float]:
+    """When each of the others first said that this one has failed, among what was said after the first `before`."""
+    told: dict[int, float] = {}
+    for dead, number, when in cluster.seen.failed[before:]:
+        if dead == name and number not in gone:
+            told.setdefault(number, when)
+    return told
+
+
+def _enough(known: Callable[[], Sized], number: int) -> bool:
+    return len(known()) >= number
 
 
 def compare(sizes: list[int], rounds: int, **changes: Any) -> dict[str, Any]:
