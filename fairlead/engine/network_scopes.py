@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fairlead.engine.filters import Filters, created_before, labelled
+from fairlead.core.filters import Filters, created_before, labelled
 from fairlead.engine.networks import filtering
 from fairlead.engine.networks.filtering import LIST_FILTERS, PRUNE_FILTERS
 from fairlead.engine.networks.networks import Networks

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fairlead.core.filters import Filters
 from fairlead.core.volumes.rules import LIST_FILTERS, PRUNE_FILTERS, check, matches, prunable, wants_dangling
 from fairlead.engine import records
 from fairlead.engine.locks import KeyedLocks
@@ -20,7 +21,6 @@ from fairlead.model.volume import ANONYMOUS_LABEL, LOCAL, Volume
 
 __all__ = ["LIST_FILTERS", "PRUNE_FILTERS", "Volumes"]
 
-Filters = Mapping[str, Sequence[str]]
 _NOTHING: Mapping[str, str] = {}
 
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from fairlead.core.filters import Filters, has_label, labelled
 from fairlead.model.container import Container
 from fairlead.model.errors import Invalid
-
-Filters = Mapping[str, Sequence[str]]
 
 PRUNE_ALLOWED = frozenset({"label", "label!", "until"})
 STATUSES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
@@ -91,12 +90,7 @@ def _found(pattern: str, text: str) -> bool:
 
 
 def _label(values: Sequence[str], _: Lookups) -> Test:
-    return lambda seen: all(_has_label(seen.container.labels, value) for value in values)
-
-
-def _has_label(labels: Mapping[str, str], wanted: str) -> bool:
-    key, given, value = wanted.partition("=")
-    return key in labels and (not given or labels[key] == value)
+    return lambda seen: all(has_label(seen.container.labels, value) for value in values)
 
 
 def _status(values: Sequence[str], _: Lookups) -> Test:
@@ -208,11 +202,9 @@ def check_prune(filters: Filters, now: int) -> None:
 
 
 def prunable(container: Container, filters: Filters, now: int) -> bool:
-    if not all(_has_label(container.labels, wanted) for wanted in filters.get("label", ())):
-        return False
-    if any(_has_label(container.labels, unwanted) for unwanted in filters.get("label!", ())):
-        return False
-    return all(container.created < until(value, now) for value in filters.get("until", ()))
+    return labelled(container.labels, filters) and all(
+        container.created < until(value, now) for value in filters.get("until", ())
+    )
 
 
 def until(text: str, now: int) -> int:

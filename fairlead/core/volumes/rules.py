@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from fairlead.core.filters import Filters, labelled, similar
 from fairlead.model.errors import Invalid, NotFound
 from fairlead.model.volume import LOCAL, Volume, is_volume_name
 
@@ -14,8 +14,6 @@ PRUNE_FILTERS = frozenset({"all", "label", "label!"})
 _OPTIONS = frozenset({"device", "o", "size", "type"})
 _NEEDS = {"device": ("type",), "type": ("device",), "o": ("device", "type")}
 _TRUE, _FALSE = ("1", "true"), ("0", "false")
-
-Filters = Mapping[str, Sequence[str]]
 
 
 def check(name: str, driver: str, options: Mapping[str, str]) -> None:
@@ -44,21 +42,15 @@ def matches(volume: Volume, filters: Filters, dangling: bool | None, in_use: boo
     return (
         (dangling is None or dangling != in_use)
         and _any(filters, "driver", volume.driver)
-        and ("name" not in filters or any(_similar(wanted, volume.name) for wanted in filters["name"]))
-        and labelled(volume, filters)
+        and ("name" not in filters or any(similar(wanted, volume.name) for wanted in filters["name"]))
+        and labelled(volume.labels, filters)
     )
 
 
 def prunable(volume: Volume, filters: Filters) -> bool:
     """Anonymous ones, or with `all` every one, that pass the filters."""
     every = any(value.lower() in _TRUE for value in filters.get("all", ()))
-    return (every or volume.anonymous) and labelled(volume, filters)
-
-
-def labelled(volume: Volume, filters: Filters) -> bool:
-    return all(_has(volume.labels, wanted) for wanted in filters.get("label", ())) and not any(
-        _has(volume.labels, unwanted) for unwanted in filters.get("label!", ())
-    )
+    return (every or volume.anonymous) and labelled(volume.labels, filters)
 
 
 def wants_dangling(filters: Filters) -> bool | None:
@@ -73,18 +65,3 @@ def wants_dangling(filters: Filters) -> bool | None:
 
 def _any(filters: Filters, name: str, actual: str) -> bool:
     return name not in filters or actual in filters[name]
-
-
-def _similar(wanted: str, actual: str) -> bool:
-    """Docker's rule: a part of it, or a regular expression that finds something in it."""
-    if wanted in actual:
-        return True
-    try:
-        return re.search(wanted, actual) is not None
-    except re.error:
-        return False
-
-
-def _has(labels: Mapping[str, str], wanted: str) -> bool:
-    key, separator, value = wanted.partition("=")
-    return key in labels and (not separator or labels[key] == value)

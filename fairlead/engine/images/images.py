@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
+from fairlead.core.filters import Filters
 from fairlead.core.images.manifest import Descriptor, parse_platform
 from fairlead.core.images.select import LIST_FILTERS
 from fairlead.engine.images import bringing, listing, loading, pulling, pushing, removing, saving
@@ -20,8 +21,6 @@ from fairlead.model.image import Image, Layer, Platform, Progress, RegistryAuth,
 from fairlead.model.reference import is_tag, parse_reference
 
 __all__ = ["LIST_FILTERS", "PRUNE_FILTERS", "Images"]
-
-Filters = Mapping[str, Sequence[str]]
 
 
 class Images:

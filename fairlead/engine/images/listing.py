@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fairlead.core.filters import Filters, created_before, labelled
 from fairlead.core.images.config import config_json
 from fairlead.core.images.moment import nanoseconds
 from fairlead.core.images.select import fitting, wants_dangling
-from fairlead.engine.filters import created_before, labelled
 from fairlead.engine.images.catalogue import Catalogue
 from fairlead.engine.images.library import Library
 from fairlead.model.errors import Invalid
 from fairlead.model.image import HistoryEntry, Image
 from fairlead.model.reference import Reference
 
-Filters = Mapping[str, Sequence[str]]
 NOT_COUNTED = -1
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from fairlead.core.filters import Filters, created_before, labelled
 from fairlead.core.images.moment import nanoseconds
 from fairlead.core.images.removal import Standing, prunable, removable_parent, remove_by_id, remove_by_name
-from fairlead.engine.filters import created_before, labelled
 from fairlead.engine.images.catalogue import tags_of
 from fairlead.engine.images.library import Library
 from fairlead.model.errors import NotFound
 from fairlead.model.image import Image, Layer, Removed
 from fairlead.model.reference import Reference, parse_reference
 
-Filters = Mapping[str, Sequence[str]]
 PRUNE_FILTERS = frozenset({"dangling", "label", "label!", "until"})
 
 

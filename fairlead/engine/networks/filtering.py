@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
-from fairlead.engine.filters import Filters, labelled
+from fairlead.core.filters import Filters, labelled, similar
 from fairlead.model.errors import Failed, Invalid
 from fairlead.model.network import Network
 
@@ -33,8 +32,8 @@ def matches(network: Network, filters: Filters, in_use: bool) -> bool:
         _any(filters, "driver", lambda wanted: wanted == network.driver)
         and _any(filters, "scope", lambda wanted: wanted == network.scope)
         and _any(filters, "type", lambda wanted: (wanted == "builtin") == network.predefined)
-        and _any(filters, "name", lambda wanted: _similar(wanted, network.name))
-        and _any(filters, "id", lambda wanted: _similar(wanted, network.id))
+        and _any(filters, "name", lambda wanted: similar(wanted, network.name))
+        and _any(filters, "id", lambda wanted: similar(wanted, network.id))
         and _any(filters, "dangling", lambda wanted: (wanted.lower() in ("true", "1")) == _dangling(network, in_use))
         and labelled(network.labels, filters)
     )
@@ -43,16 +42,6 @@ def matches(network: Network, filters: Filters, in_use: bool) -> bool:
 def _any(filters: Filters, name: str, matching: Callable[[str], bool]) -> bool:
     values = filters.get(name)
     return not values or any(matching(value) for value in values)
-
-
-def _similar(wanted: str, actual: str) -> bool:
-    """Docker's rule: a part of it, or a regular expression that finds something in it."""
-    if wanted in actual:
-        return True
-    try:
-        return re.search(wanted, actual) is not None
-    except re.error:
-        return False
 
 
 def _dangling(network: Network, in_use: bool) -> bool:

@@ -13,11 +13,11 @@ from dataclasses import replace
 
 from fairlead.core.drivers.contract import Neighbourhood
 from fairlead.core.drivers.registry import DRIVERS
+from fairlead.core.filters import Filters, created_before, labelled
 from fairlead.engine import journal
 from fairlead.engine.fabric.claims import names_of
 from fairlead.engine.fabric.fabric import Fabric
 from fairlead.engine.fabric.lodgings import as_asked
-from fairlead.engine.filters import Filters, created_before, labelled
 from fairlead.engine.networks import filtering, forwarding
 from fairlead.engine.networks.creation import Ground, Identity, resolve
 from fairlead.engine.networks.filtering import LIST_FILTERS, PRUNE_FILTERS

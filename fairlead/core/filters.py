@@ -1,4 +1,4 @@
-"""Filters that lists and prunes of several nouns have in common: by label and by age."""
+"""Filters that lists and prunes of several nouns have in common: by label, by name and by age."""
 
 from __future__ import annotations
 
@@ -17,9 +17,25 @@ _UNITS = {"h": 3600e9, "m": 60e9, "s": 1e9, "ms": 1e6, "us": 1e3, "µs": 1e3, "n
 
 def labelled(labels: Mapping[str, str], filters: Filters) -> bool:
     """Every `label` ("key" or "key=value") is there, and no `label!` is."""
-    return all(_has_label(labels, wanted) for wanted in filters.get("label", ())) and not any(
-        _has_label(labels, unwanted) for unwanted in filters.get("label!", ())
+    return all(has_label(labels, wanted) for wanted in filters.get("label", ())) and not any(
+        has_label(labels, unwanted) for unwanted in filters.get("label!", ())
     )
+
+
+def has_label(labels: Mapping[str, str], wanted: str) -> bool:
+    """Is there a label of this key ("key"), or of this key and value ("key=value")?"""
+    key, separator, value = wanted.partition("=")
+    return key in labels and (not separator or labels[key] == value)
+
+
+def similar(wanted: str, actual: str) -> bool:
+    """Docker's rule: a part of it, or a regular expression that finds something in it."""
+    if wanted in actual:
+        return True
+    try:
+        return re.search(wanted, actual) is not None
+    except re.error:
+        return False
 
 
 def created_before(filters: Filters, now: int) -> int | None:
@@ -42,8 +58,3 @@ def _moment(text: str, now: int) -> int:
     except ValueError:
         raise Invalid(f'invalid value for "until": "{text}": neither a duration (10m) nor a time stamp') from None
     return int(moment.astimezone().timestamp() * _SECOND)
-
-
-def _has_label(labels: Mapping[str, str], wanted: str) -> bool:
-    key, separator, value = wanted.partition("=")
-    return key in labels and (not separator or labels[key] == value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.engine.filters import created_before
+from fairlead.core.filters import created_before
 from fairlead.model.errors import Invalid
 
 
