@@ -122,12 +122,13 @@ def read_route(payload: bytes) -> Route | None:
     found = parse(payload, _ROUTE.size)
     if kind != _UNICAST or _RTA_OIF not in found:
         return None
-    destination = _subnet(found[_RTA_DST], length) if _RTA_DST in found else None
+    destination = read_subnet(found[_RTA_DST], length) if _RTA_DST in found else None
     via = read_address(found[_RTA_GATEWAY]) if _RTA_GATEWAY in found else None
     return Route(destination, _VERSION[family], read_u32(found[_RTA_OIF]), via, bool(flags & _ONLINK), table)
 
 
-def _subnet(raw: bytes, length: int) -> Subnet:
+def read_subnet(raw: bytes, length: int) -> Subnet:
+    """An address as it is on the wire, and how many of its bits count."""
     return ip_network((raw, length))
 
 

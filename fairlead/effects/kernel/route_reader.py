@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
 from struct import Struct
 
-from fairlead.effects.kernel.addresses import GETROUTE, GETRULE
+from fairlead.effects.kernel.addresses import GETROUTE, GETRULE, read_subnet
 from fairlead.effects.kernel.attributes import parse, read_address, read_text, read_u32
 from fairlead.effects.kernel.netlink import Channel, Message
-from fairlead.model.network import Address, Subnet
+from fairlead.model.network import Address
 from fairlead.model.scene import UNICAST, SceneRoute, SceneRule
 
 _HEAD = Struct("=BBBBBBBBI")
@@ -41,7 +40,7 @@ def _routes(payload: bytes, names: Mapping[int, str]) -> Iterator[SceneRoute]:
     for hop in _hops(found) if kind == UNICAST else (found,):
         yield SceneRoute(
             version=_FAMILIES[family],
-            destination=_subnet(found[_DST], length) if _DST in found else None,
+            destination=read_subnet(found[_DST], length) if _DST in found else None,
             link=names.get(read_u32(hop[_OIF]), "") if _OIF in hop else "",
             via=_gateway(hop),
             kind=kind,
@@ -71,10 +70,6 @@ def _gateway(found: Mapping[int, bytes]) -> Address | None:
     return read_address(found[_VIA][2:]) if _VIA in found else None
 
 
-def _subnet(raw: bytes, length: int) -> Subnet:
-    return ip_network((raw, length))
-
-
 def every_rule(channel: Channel) -> Iterator[SceneRule]:
     """Those of both families, in the order in which they are asked."""
     for family, version in _FAMILIES.items():
@@ -93,8 +88,8 @@ def _rule(payload: bytes, version: int) -> SceneRule:
         priority=number.get(_RULE_PRIORITY, 0),
         table=number.get(_RULE_TABLE, table),
         action=action,
-        source=_subnet(found[_RULE_SRC], from_length) if _RULE_SRC in found else None,
-        destination=_subnet(found[_RULE_DST], to_length) if _RULE_DST in found else None,
+        source=read_subnet(found[_RULE_SRC], from_length) if _RULE_SRC in found else None,
+        destination=read_subnet(found[_RULE_DST], to_length) if _RULE_DST in found else None,
         iif=read_text(found.get(_RULE_IIF, b"")),
         oif=read_text(found.get(_RULE_OIF, b"")),
         mark=mark,
